@@ -6,7 +6,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -225,14 +225,31 @@ class Guest:
     host: Host
 
 
+@dataclass(frozen=True)
+class Namespaces:
+    """The namespaces of one process: kind -> inode number, as /proc/PID/ns/KIND reports it (namespaces(7)).
+
+    A number means something within one running kernel only, so `boot_id` (random(4)) names that kernel: two places
+    share a namespace when boot_id *and* number are equal.
+    """
+
+    place: str
+    kind: str
+    process: str
+    pid: int
+    boot_id: str
+    ids: Mapping[str, int]
+
+
 class Place(Protocol):
-    """Anything that a command can run in: the host, a container, a guest."""
+    """Anything that a command can run in. `kind` is "host", "container" or "guest"."""
 
     @property
     def kind(self) -> str: ...
     @property
     def name(self) -> str: ...
-    def run(self, command: str | list[str], *, timeout_s: float = 30.0, input: str | None = None) -> Result: ...
+    def run(self, command: str | Sequence[str], *, timeout_s: float = 30.0) -> Result: ...
+    def namespaces(self) -> Namespaces: ...
     def close(self) -> None: ...
 
 

@@ -82,7 +82,7 @@ def reap(owner_id: str, folder: Path) -> None:
 
 
 def dead_owners(runtime: Path) -> list[tuple[str, Path, int]]:
-    """Owners whose lock is free: id, folder and the lock, now taken: close it after reaping, so nobody does it twice."""
+    """Owners whose lock is free: id, folder and the lock, now taken; close it after reaping."""
     found = []
     for folder in runtime.iterdir():
         if not (folder / "lock").is_file():
