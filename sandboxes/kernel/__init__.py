@@ -1,0 +1,56 @@
+"""Text of /proc and /sys -> records. Each parser takes text, so that it also reads what a guest's kernel said."""
+
+from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
+from sandboxes.kernel.machine import boot_id, host, parse_memory_total, parse_os_release
+from sandboxes.kernel.mounts import CgroupMount, cgroup_layout, parse_cgroup_mounts
+from sandboxes.kernel.namespaces import namespaces, parse_links
+from sandboxes.kernel.privileges import (
+    CAPABILITIES,
+    capabilities,
+    no_new_privileges,
+    parse_capabilities,
+    parse_no_new_privileges,
+    parse_seccomp,
+    seccomp_mode,
+)
+from sandboxes.kernel.processes import (
+    is_zombie,
+    parse_process,
+    parse_pss,
+    parse_thread,
+    pids_inside,
+    process,
+    pss_bytes,
+    threads,
+)
+
+__all__ = [
+    "CAPABILITIES",
+    "Cgroup",
+    "CgroupMount",
+    "boot_id",
+    "capabilities",
+    "cgroup_layout",
+    "cgroup_of",
+    "host",
+    "is_zombie",
+    "namespaces",
+    "no_new_privileges",
+    "parse_capabilities",
+    "parse_cgroup_mounts",
+    "parse_links",
+    "parse_membership",
+    "parse_memory_total",
+    "parse_no_new_privileges",
+    "parse_os_release",
+    "parse_process",
+    "parse_pss",
+    "parse_seccomp",
+    "parse_thread",
+    "pids_inside",
+    "process",
+    "pss_bytes",
+    "sample",
+    "seccomp_mode",
+    "threads",
+]

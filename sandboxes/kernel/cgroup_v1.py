@@ -1,0 +1,48 @@
+"""Version 1 files: Documentation/admin-guide/cgroup-v1/{cpuacct,memory,pids}.rst, scheduler/sched-bwc.rst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandboxes.kernel.cgroup_files import Files, flat_keyed, number_or_max
+from sandboxes.model import CpuStat, MemoryStat, PidsStat
+
+_NO_LIMIT = 1 << 62
+"""Without a limit the file reads the largest page count, 0x7FFFFFFFFFFFF000 on 64 bits (mm/page_counter.c)."""
+
+
+def cpu(files: Files, folders: Mapping[str, Path]) -> CpuStat:
+    """Usage from cpuacct (ns), quota and throttling (throttled_time in ns) from cpu."""
+    usage_ns = int(files.text("cpu.usage", folders["cpuacct"] / "cpuacct.usage"))
+    quota_usec = int(files.text("cpu.quota", folders["cpu"] / "cpu.cfs_quota_us"))
+    period_usec = int(files.text("cpu.period", folders["cpu"] / "cpu.cfs_period_us"))
+    stat = flat_keyed(files.text("cpu.throttled", folders["cpu"] / "cpu.stat"))
+    return CpuStat(
+        usage_usec=usage_ns // 1000,
+        quota_cores=quota_usec / period_usec if quota_usec > 0 else None,
+        periods=stat["nr_periods"],
+        throttled_periods=stat["nr_throttled"],
+        throttled_usec=stat["throttled_time"] // 1000,
+    )
+
+
+def memory(files: Files, folder: Path) -> MemoryStat:
+    """Kills are counted in memory.oom_control since Linux 4.13, the oldest kernel that this reads."""
+    limit_bytes = int(files.text("memory.limit", folder / "memory.limit_in_bytes"))
+    return MemoryStat(
+        current_bytes=int(files.text("memory.current", folder / "memory.usage_in_bytes")),
+        peak_bytes=int(files.text("memory.peak", folder / "memory.max_usage_in_bytes")),
+        limit_bytes=None if limit_bytes >= _NO_LIMIT else limit_bytes,
+        limit_hits=int(files.text("memory.limit_hits", folder / "memory.failcnt")),
+        oom_kills=flat_keyed(files.text("memory.oom_kills", folder / "memory.oom_control"))["oom_kill"],
+    )
+
+
+def pids(files: Files, folder: Path) -> PidsStat:
+    """The pids controller has the same files in both versions."""
+    return PidsStat(
+        current=int(files.text("pids.current", folder / "pids.current")),
+        limit=number_or_max(files.text("pids.limit", folder / "pids.max")),
+        limit_hits=flat_keyed(files.text("pids.limit_hits", folder / "pids.events")).get("max", 0),
+    )
