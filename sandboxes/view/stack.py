@@ -1,0 +1,144 @@
+"""A running guest as a stack of layers: each fact with its value and where it was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandboxes.model import Guest
+
+MIB = 1 << 20
+EMULATED = "emulated: shows the mechanism, promises no security"
+SHOWN_PROCESSES = 12
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that is known about a layer. `source` is a file, or a command of QEMU's machine protocol (QMP)."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer. `crossing` is what passes through its lower edge; `edge` says whether that ends a zone."""
+
+    zone: str
+    name: str
+    summary: str
+    facts: tuple[Fact, ...]
+    crossing: str
+    edge: bool = False
+    badge: str = ""
+
+
+def layers_of(guest: Guest) -> tuple[Layer, ...]:
+    """From the guest's processes down to the hardware."""
+    return (
+        _programs(guest),
+        _inner_kernel(guest),
+        _devices(guest),
+        _qemu(guest),
+        _host_kernel(guest),
+        _hardware(guest),
+    )
+
+
+def _programs(guest: Guest) -> Layer:
+    listed = guest.inside_processes
+    names = ", ".join(dict.fromkeys(process.name for process in listed[:3]))
+    facts = [
+        Fact(f"pid {process.pid}", process.command or f"[{process.name}]", f"guest: /proc/{process.pid}/cmdline")
+        for process in listed[:SHOWN_PROCESSES]
+    ]
+    if len(listed) > SHOWN_PROCESSES:
+        facts.append(Fact("and more", f"{len(listed) - SHOWN_PROCESSES} processes", "guest: /proc"))
+    more = " …" if len(listed) > 3 else ""
+    summary = f"{_count(len(listed), 'process', 'processes')}: {names}{more}" if listed else "none was listed"
+    return Layer("Inside the guest", "Guest processes", summary, tuple(facts), "system calls of the guest's kernel")
+
+
+def _inner_kernel(guest: Guest) -> Layer:
+    facts = (
+        Fact("release", guest.inside_kernel, "guest: /proc/sys/kernel/osrelease"),
+        Fact("boot id", guest.inside_boot_id, "guest: /proc/sys/kernel/random/boot_id"),
+        Fact("processor it sees", guest.inside_cpu, "guest: /proc/cpuinfo"),
+        Fact("memory it may use", _mib(guest.inside_memory_bytes), "guest: /proc/meminfo (MemTotal)"),
+        Fact("namespaces", ", ".join(guest.inside_namespaces), "guest: /proc/self/ns"),
+        Fact("time to boot", f"{guest.boot_ms:,.0f} ms", "clock of the host, from start to the first answer"),
+    )
+    crossing = "virtual hardware: port I/O, memory-mapped I/O, interrupts"
+    return Layer("Inside the guest", "Guest kernel", f"Linux {guest.inside_kernel}", facts, crossing, edge=True)
+
+
+def _devices(guest: Guest) -> Layer:
+    facts = (
+        Fact("machine", guest.machine, "QEMU command line"),
+        Fact("processor model", guest.cpu_model, "QEMU command line"),
+        Fact("memory", _mib(guest.memory_bytes), "QEMU command line"),
+        Fact("firmware", guest.firmware, "QEMU command line"),
+        *(Fact(f"{one.kind}: {one.name}", one.detail, _device_source(one.kind)) for one in guest.devices),
+    )
+    kinds = ", ".join(dict.fromkeys(one.kind for one in guest.devices))
+    summary = f"processor {guest.cpu_model}, {_mib(guest.memory_bytes)} RAM" + (f", {kinds}" if kinds else "")
+    return Layer(
+        "QEMU, a process of the host",
+        "Virtual devices",
+        summary,
+        facts,
+        "each device is code and memory of this process",
+    )
+
+
+def _qemu(guest: Guest) -> Layer:
+    pid, emulated = guest.process.pid, guest.accelerator.emulated
+    facts = (
+        Fact("pid on the host", str(pid), "host: /proc"),
+        Fact("QEMU version", guest.qemu_version, "QMP: query-version"),
+        Fact("memory, its proportional share", _mib(guest.pss_bytes), f"host: /proc/{pid}/smaps_rollup (Pss)"),
+        Fact("seccomp", guest.seccomp, f"host: /proc/{pid}/status (Seccomp)"),
+        *(
+            Fact(f"thread {one.tid} {one.name}", f"{one.cpu_ms:,.0f} ms CPU", f"host: /proc/{pid}/task/{one.tid}/stat")
+            for one in guest.threads
+        ),
+    )
+    doing = "translates the guest's instructions (TCG)" if emulated else "asks KVM to run the guest's instructions"
+    summary = f"pid {pid}, {_count(len(guest.threads), 'thread', 'threads')}, {_mib(guest.pss_bytes)}; {doing}"
+    crossing = "system calls of the host's kernel" + ("" if emulated else ", among them ioctl(KVM_RUN)")
+    badge = EMULATED if emulated else ""
+    return Layer("QEMU, a process of the host", "QEMU process", summary, facts, crossing, edge=True, badge=badge)
+
+
+def _host_kernel(guest: Guest) -> Layer:
+    host, emulated = guest.host, guest.accelerator.emulated
+    facts = (
+        Fact("release", host.kernel, "host: /proc/sys/kernel/osrelease"),
+        Fact("boot id", host.boot_id, "host: /proc/sys/kernel/random/boot_id"),
+        Fact("system", host.system, "host: /etc/os-release"),
+        Fact("accelerator", guest.accelerator.name, guest.accelerator.proof),
+    )
+    kvm = "KVM not in use: QEMU is one process among others" if emulated else "KVM switches the processor to the guest"
+    return Layer("The host", "Host kernel", f"Linux {host.kernel}; {kvm}", facts, "machine instructions, interrupts")
+
+
+def _hardware(guest: Guest) -> Layer:
+    host = guest.host
+    facts = (
+        Fact("processors", f"{host.cpus} × {host.machine}", "host: sched_getaffinity(2), uname(2)"),
+        Fact("memory", _mib(host.memory_bytes), "host: /proc/meminfo (MemTotal)"),
+    )
+    summary = f"{_count(host.cpus, 'CPU', 'CPUs')} ({host.machine}), {_mib(host.memory_bytes)} memory"
+    return Layer("The host", "Hardware", summary, facts, "")
+
+
+def _device_source(kind: str) -> str:
+    return {"serial": "QMP: query-chardev", "pci": "QMP: query-pci", "cpu": "QMP: query-cpus-fast"}.get(kind, "QMP")
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / MIB / 1024:,.1f} GiB" if size_bytes >= 4096 * MIB else f"{size_bytes / MIB:,.0f} MiB"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
