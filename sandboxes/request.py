@@ -12,7 +12,7 @@ COMMAND_BYTES = 128 * 1024
 """One argument of execve(2) holds 32 pages at the most (MAX_ARG_STRLEN)."""
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SIZE = re.compile(r"(\d{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
 def argv(command: str | Sequence[str], field: str = "command") -> tuple[str, ...]:

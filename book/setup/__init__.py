@@ -1,0 +1,5 @@
+"""What has to be there before a page can run: system packages, browser libraries, the guest's kernel, images."""
+
+from book.setup.everything import prepare
+
+__all__ = ["prepare"]
