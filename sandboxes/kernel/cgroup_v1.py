@@ -28,7 +28,10 @@ def cpu(files: Files, folders: Mapping[str, Path]) -> CpuStat:
 
 
 def memory(files: Files, folder: Path) -> MemoryStat:
-    """Kills are counted in memory.oom_control since Linux 4.13, the oldest kernel that this reads."""
+    """Kills are counted in memory.oom_control since Linux 4.13, the oldest kernel that this reads.
+
+    A memory+swap limit equal to the memory limit is met first, and then memory.failcnt stays at 0.
+    """
     limit_bytes = int(files.text("memory.limit", folder / "memory.limit_in_bytes"))
     return MemoryStat(
         current_bytes=int(files.text("memory.current", folder / "memory.usage_in_bytes")),

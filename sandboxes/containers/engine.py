@@ -1,0 +1,172 @@
+"""An engine that answers: what it is, what it enforces, and what it holds for this owner."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from typing import Any
+
+import docker
+import requests
+
+from sandboxes import model
+from sandboxes.containers import farewell, image
+from sandboxes.containers.endpoints import PROBE_S, Endpoint
+from sandboxes.containers.private import PrivateEngine
+from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed
+from sandboxes.lifecycle import LABEL, Owner
+
+CALL_S = 60
+NO_ANSWER = (requests.exceptions.RequestException, OSError)
+"""What a client meets when its engine has died."""
+
+
+class Engine:
+    """An engine that answers; `api` is the docker SDK's client. One for a process, shared by its containers."""
+
+    def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: PrivateEngine | None) -> None:
+        self.api, self.endpoint, self.owner, self._process = api, endpoint, mine, process
+        self._lock = threading.RLock()
+        self._facts: model.Engine | None = None
+        self._images: set[str] = set()
+        self._network = ""
+        self.limits_proved = False
+        api.timeout = CALL_S
+        if process is None:
+            mine.leave_command(
+                "containers",
+                [sys.executable, "-P", farewell.__file__, endpoint.url, self.label, *endpoint.tls_files()],
+            )
+
+    @property
+    def label(self) -> str:
+        """What marks this owner's containers and networks, as the engine's filters take it."""
+        return f"{LABEL}={self.owner.id}"
+
+    @property
+    def origin(self) -> str:
+        return "private" if self._process else "reader"
+
+    @property
+    def pid(self) -> int | None:
+        """The process on which a private engine hangs; None for the reader's own."""
+        return self._process.pid if self._process else None
+
+    def facts(self) -> model.Engine:
+        """Name, version and what it enforces, as it says of itself. Raises SandboxGone when it has died."""
+        with self._lock:
+            if self._facts is None:
+                try:
+                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin)
+                except NO_ANSWER as error:
+                    raise self.gone(error) from error
+            return self._facts
+
+    def alive(self) -> bool:
+        """It answers, now."""
+        try:
+            return bool(self.api.get(f"{self.api.base_url}/_ping", timeout=PROBE_S).ok)
+        except NO_ANSWER:
+            return False
+
+    def enforce(self, limits: model.Limits) -> None:
+        """Raises LimitIgnored when a limit is asked for that this engine would accept and not enforce."""
+        asked = {"memory": limits.memory_bytes, "cpu": limits.cpus, "pids": limits.pids}
+        ignored = sorted({name for name, value in asked.items() if value is not None} - self.facts().enforces)
+        if ignored:
+            facts = self.facts()
+            raise LimitIgnored(
+                f"{facts.name} would ignore the limit on {', '.join(ignored)} here.",
+                seen=f"{facts.name} {facts.version}, {'rootless, ' if facts.rootless else ''}cgroups "
+                f"{facts.cgroup_version}, cgroup driver {facts.cgroup_driver}",
+                remedy="run the engine as root or on a cgroup v2 host; or ask for no limit: memory=None, cpus=None, "
+                "pids=None",
+            )
+
+    def ready_image(self, name: str | None) -> str:
+        """The name of an image that the engine has: the book's own (imported when missing), or the reader's."""
+        with self._lock:
+            if name is None:
+                built = image.busybox_image()
+                if built.tag not in self._images:
+                    import_image(self.api, built)
+                    self._images.add(built.tag)
+                return built.tag
+        try:
+            self.api.inspect_image(name)  # type: ignore[no-untyped-call]
+        except docker.errors.ImageNotFound as error:
+            raise StartFailed(
+                f"The engine has no image {name}.", seen=str(error.explanation), remedy=f"docker pull {name}"
+            ) from error
+        return name
+
+    def inner_network(self) -> str:
+        """The id of a network of this owner without a way out, made at the first call; its members see each other."""
+        with self._lock:
+            if not self._network:
+                name = f"boundaries-{self.owner.id}"
+                made = self.api.create_network(name, driver="bridge", internal=True, labels=self.owner.label)
+                self._network = made["Id"]
+            return self._network
+
+    def inspect(self, container_id: str) -> dict[str, Any]:
+        """The engine's own record of a container. Raises docker.errors.APIError."""
+        return dict(self.api.inspect_container(container_id))
+
+    def update(self, container_id: str, resources: dict[str, Any]) -> None:
+        """Change limits of a running container (the SDK's call has no PidsLimit). Raises docker.errors.APIError."""
+        address = f"{self.api.base_url}/v{self.api.api_version}/containers/{container_id}/update"
+        answer = self.api.post(address, json=resources, timeout=CALL_S)
+        if not answer.ok:
+            said = answer.json().get("message", answer.text)
+            raise docker.errors.APIError(said, response=answer, explanation=said)
+
+    def gone(self, error: Exception) -> SandboxGone:
+        """The error to raise when a call met no engine."""
+        return SandboxGone(
+            "The container engine does not answer any more, so its containers are gone.",
+            seen=f"{type(error).__name__} at {self.endpoint.url}",
+            remedy="start a new container: that starts or finds an engine again",
+        )
+
+    def close(self) -> None:
+        """Nothing of this owner is left in the engine; a private engine is dead."""
+        if self._process:
+            self._process.close()
+        else:
+            with contextlib.suppress(*NO_ANSWER):
+                farewell.remove_labelled(self.api, self.label)
+        self.api.close()
+
+
+def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str) -> model.Engine:
+    """Engine facts from its answers to /version and /info.
+
+    Rootless under cgroups v1, or with cgroup driver "none", no limit is enforced, whatever else the engine says.
+    """
+    parts = {part.get("Name", ""): part.get("Version", "") for part in version.get("Components") or []}
+    rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
+    cgroups = f"v{info.get('CgroupVersion') or '1'}"
+    driver = info.get("CgroupDriver") or "none"
+    flags = {"memory": info.get("MemoryLimit"), "cpu": info.get("CpuCfsQuota"), "pids": info.get("PidsLimit")}
+    powerless = driver == "none" or (rootless and cgroups == "v1")
+    return model.Engine(
+        name="Podman" if any("Podman" in part for part in parts) else "Docker",
+        version=str(version.get("Version", "")).split("+")[0],
+        origin=origin,
+        rootless=rootless,
+        cgroup_version=cgroups,
+        cgroup_driver=driver,
+        runtime=info.get("DefaultRuntime") or "",
+        enforces=frozenset() if powerless else frozenset(name for name, flag in flags.items() if flag),
+    )
+
+
+def import_image(api: docker.APIClient, built: image.Image) -> None:
+    """Afterwards the engine has the image; it is not sent again when it is there already."""
+    try:
+        api.inspect_image(built.tag)  # type: ignore[no-untyped-call]
+    except docker.errors.ImageNotFound:
+        repository, tag = built.tag.rsplit(":", 1)
+        api.import_image_from_data(built.tar, repository=repository, tag=tag, changes=image.changes())

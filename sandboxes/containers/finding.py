@@ -1,0 +1,112 @@
+"""The engine of this process: the reader's own when one answers, else a private one, started when first needed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import docker
+
+from sandboxes import model
+from sandboxes.containers import private
+from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
+from sandboxes.containers.engine import NO_ANSWER, Engine, parse_facts
+from sandboxes.containers.private import PrivateEngine
+from sandboxes.errors import EngineUnavailable
+from sandboxes.kernel import host
+from sandboxes.lifecycle import Owner, owner
+from sandboxes.lifecycle.guard import remove_cgroups
+
+T = TypeVar("T")
+
+_current: Engine | None = None
+_lock = threading.RLock()
+_numbers = itertools.count(1)
+
+
+def engine() -> Engine:
+    """The engine of this process: found or started at the first call, and again when it has died.
+
+    Raises EngineUnavailable within 2 s when there is none, StartFailed when a private one does not come up.
+    """
+    global _current
+    with _lock:
+        mine = owner()
+        if _current is not None and (_current.owner is not mine or not _current.alive()):
+            _discard(_current, mine)
+            _current = None
+        if _current is None:
+            _current = _open(mine)
+            mine.adopt(_current)
+        return _current
+
+
+def find_engine() -> model.Engine:
+    """What engine() would use, found out without starting anything; a private one is described as it would be.
+
+    Raises EngineUnavailable.
+    """
+    with _lock:
+        if _current is not None and not _current.owner.closed and _current.alive():
+            return _current.facts()
+    found = readers_engine()
+    if isinstance(found, tuple):
+        api, _ = found
+        try:
+            return parse_facts(api.version(), api.info(), "reader")
+        finally:
+            api.close()
+    version = _telling(found, private.version)
+    cgroups = "v2" if host().cgroups == "v2" else "v1"
+    return model.Engine("Docker", version, "private", False, cgroups, "cgroupfs", "runc", controllers())
+
+
+def readers_engine() -> tuple[docker.APIClient, Endpoint] | list[str]:
+    """The first engine that answers; else what was tried, in words."""
+    tried = []
+    for endpoint in endpoints():
+        try:
+            return endpoint.connect(PROBE_S), endpoint
+        except (docker.errors.DockerException, *NO_ANSWER) as error:
+            tried.append(f"{endpoint.source} ({endpoint.url}) does not answer: {type(error).__name__}")
+    return tried
+
+
+def controllers(proc: Path = Path("/proc"), v2: Path = Path("/sys/fs/cgroup/cgroup.controllers")) -> frozenset[str]:
+    """Those of cpu, memory and pids that this kernel can enforce (cgroups(7): /proc/cgroups, cgroup.controllers)."""
+    names = set(v2.read_text().split()) if v2.is_file() else set()
+    if (proc / "cgroups").is_file():
+        rows = (line.split() for line in (proc / "cgroups").read_text().splitlines() if not line.startswith("#"))
+        names |= {row[0] for row in rows if row[3] == "1" and row[1] != "0"}
+    return frozenset(names & {"cpu", "memory", "pids"})
+
+
+def _open(mine: Owner) -> Engine:
+    found = readers_engine()
+    if isinstance(found, tuple):
+        return Engine(*found, mine, None)
+    _telling(found, private.programs)
+    folder = mine.folder / f"engine{next(_numbers)}"
+    process = PrivateEngine(folder, f"/boundaries-{mine.id}", mine.environment())
+    return Engine(process.api, process.endpoint, mine, process)
+
+
+def _telling(tried: Sequence[str], look: Callable[[], T]) -> T:
+    """What `look` returns; when nothing can be started, its error also tells which engines were tried."""
+    try:
+        return look()
+    except EngineUnavailable as error:
+        raise EngineUnavailable(error.what, seen="; ".join([error.seen, *tried]), remedy=error.remedy) from error
+
+
+def _discard(dead: Engine, mine: Owner) -> None:
+    """An engine inherited by fork(2) stays with its owner; ours is removed with what it held."""
+    if dead.owner is not mine:
+        return
+    mine.release(dead)
+    dead.close()
+    if dead.origin == "private":
+        remove_cgroups(mine.id)

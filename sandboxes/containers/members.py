@@ -1,0 +1,93 @@
+"""The processes of a container as this machine's kernel shows them: found by the container's id in /proc/PID/cgroup."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandboxes.errors import SandboxError, SandboxGone, Unavailable
+from sandboxes.kernel import Cgroup, cgroup_of, is_zombie, pids_inside
+
+PROC = Path("/proc")
+
+
+def find_cgroup(container_id: str) -> Cgroup:
+    """The cgroup of a running container: works for every engine on this machine, also one in its own pid namespace.
+
+    Raises Unavailable when no process here carries the id: then the engine runs its containers on another machine.
+    """
+    for entry in os.listdir(PROC):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, SandboxError):
+                if container_id in (PROC / entry / "cgroup").read_text():
+                    return cgroup_of(int(entry))
+    raise Unavailable(
+        "The container's processes are not on this machine, so its kernel files cannot be read.",
+        seen=f"no /proc/PID/cgroup names {container_id[:12]}",
+        remedy="run the book on the machine where the engine runs (Docker Desktop has a virtual machine of its own)",
+    )
+
+
+def live(cgroup: Cgroup) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Pid here, and pid in each nested namespace, of every member that has not ended."""
+    for pid in cgroup.pids():
+        with contextlib.suppress(OSError):
+            status = (PROC / str(pid) / "status").read_text()
+            if not is_zombie(status):
+                yield pid, pids_inside(status)
+
+
+def init_of(cgroup: Cgroup) -> int:
+    """The pid here of the container's process 1. Raises SandboxGone."""
+    for pid, inside in live(cgroup):
+        if inside and inside[-1] == 1:
+            return pid
+    raise SandboxGone(
+        "The container's first process has ended.", seen=f"{cgroup.folder}: no process 1", remedy="start a new one"
+    )
+
+
+def by_engine_pid(cgroup: Cgroup, engine_pid: int) -> tuple[int, int] | None:
+    """Pid here and pid inside of the process that the engine, in whatever pid namespace, calls `engine_pid`."""
+    for pid, inside in live(cgroup):
+        if len(inside) > 1 and inside[-2] == engine_pid:
+            return pid, inside[-1]
+    return None
+
+
+def marked(cgroup: Cgroup, mark: str) -> list[int]:
+    """Members whose initial environment has the line `mark` (proc_pid_environ(5)). Raises PermissionError."""
+    found = []
+    for pid, _ in live(cgroup):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if mark.encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                found.append(pid)
+    return found
+
+
+def kill_marked(cgroup: Cgroup, mark: str, deadline_s: float = 2.0) -> bool:
+    """True: every marked member is dead. False: some outlived the deadline. Raises PermissionError."""
+    until = time.monotonic() + deadline_s
+    while time.monotonic() < until:
+        pids = marked(cgroup, mark)
+        if not pids:
+            return True
+        for pid in pids:
+            _kill(cgroup, pid, mark)
+        time.sleep(0.005)
+    return False
+
+
+def _kill(cgroup: Cgroup, pid: int, mark: str) -> None:
+    """A pidfd (pidfd_open(2)) is taken before looking again, so that no reused number is hit."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            if pid in marked(cgroup, mark):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)

@@ -1,0 +1,51 @@
+"""What a container may do: the hardened profile of this book, and Docker's own default for comparison. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`user` runs init and every command ("" leaves it to the image); `host_config` goes to the engine as it is.
+
+    Source of the fields: Docker Engine API, "Create a container", HostConfig.
+    """
+
+    name: str
+    user: str
+    host_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+_EITHER = {
+    "Init": True,  # tini as process 1: it reaps orphans, and a signal ends it at once
+    "LogConfig": {"Type": "none"},  # commands run by exec, so there is no log to keep
+    "RestartPolicy": {"Name": "no"},
+}
+
+HARDENED = Profile(
+    "hardened",
+    "1000:1000",
+    {
+        **_EITHER,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true"],  # seccomp stays on the engine's default filter
+        "ReadonlyRootfs": True,
+        "Tmpfs": {
+            "/tmp": "rw,noexec,nosuid,nodev,size=16m,mode=1777",  # noqa: S108 - inside the container
+            "/run": "rw,noexec,nosuid,nodev,size=4m,mode=1777",
+        },
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+        "Ulimits": [
+            {"Name": "nofile", "Soft": 1024, "Hard": 1024},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+        ],
+    },
+)
+
+OPEN = Profile("open", "", _EITHER)
+
+PROFILES = {profile.name: profile for profile in (HARDENED, OPEN)}
