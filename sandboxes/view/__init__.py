@@ -9,6 +9,7 @@ from sandboxes.view.columns import twin
 from sandboxes.view.distributions import measurement
 from sandboxes.view.matrix import namespaces
 from sandboxes.view.panel import limits
+from sandboxes.view.quiz import quiz
 from sandboxes.view.stamps import stamp
 
-__all__ = ["checks", "layers", "limits", "measurement", "namespaces", "stamp", "twin", "verdict"]
+__all__ = ["checks", "layers", "limits", "measurement", "namespaces", "quiz", "stamp", "twin", "verdict"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+from math import ceil, floor, log10
 from statistics import median
 from typing import Any
 
@@ -37,8 +39,8 @@ def ratio_sentence(m: Measurement) -> str:
     """What was found, with the interval and the number of pairs."""
     r = m.ratio
     return (
-        f"{r.numerator} / {r.denominator} = {r.ratio:.3g} "
-        f"(median of {r.n} pairs; {r.confidence:.0%} interval {r.low:.3g} to {r.high:.3g})."
+        f"{r.numerator} = {number(r.ratio)} × {r.denominator} "
+        f"(median of {r.n} pairs; {r.confidence:.0%} interval {number(r.low)} to {number(r.high)})."
     )
 
 
@@ -63,21 +65,35 @@ def _sample_text(sample: Sample) -> str:
 
 def _figure(m: Measurement) -> go.Figure:
     figure = go.Figure([_box(sample, place) for place, sample in enumerate(m.samples)])
-    values = [value for sample in m.samples for value in sample.values]
-    far = min(values) > 0 and max(values) / min(values) >= FAR_APART
-    unit = m.samples[0].unit
     figure.update_layout(
-        height=320,
+        height=330,
         showlegend=False,
-        xaxis={"title": f"{unit} (logarithmic scale)" if far else unit, "type": "log" if far else "linear"},
-        yaxis={"range": [1.75, -0.65], "showticklabels": False, "showgrid": False, "fixedrange": True},
+        xaxis=_axis([value for sample in m.samples for value in sample.values], m.samples[0].unit),
+        yaxis={"range": [1.4, -0.75], "showticklabels": False, "showgrid": False, "fixedrange": True},
         annotations=[_name(sample, place) for place, sample in enumerate(m.samples)],
     )
-    if far:
-        figure.update_xaxes(dtick=1, minor={"ticks": "outside", "showgrid": False})
-    else:
-        figure.update_xaxes(rangemode="tozero")
     return figure
+
+
+def _axis(values: list[float], unit: str) -> dict[str, Any]:
+    least, most = min(values), max(values)
+    if least <= 0 or most / least < FAR_APART:
+        return {"title": {"text": unit}, "rangemode": "tozero"}
+    ticks = log_ticks(least, most)
+    return {
+        "title": {"text": f"{unit}, logarithmic scale"},
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [number(tick) for tick in ticks],
+        "range": [log10(least / 1.25), log10(most * 1.25)],
+    }
+
+
+def log_ticks(least: float, most: float) -> list[float]:
+    """1, 2 and 5 times the powers of ten between `least` and `most`, with one beyond each end."""
+    powers = range(floor(log10(least)) - 1, ceil(log10(most)) + 1)
+    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    return [tick for tick in ticks if least / 2.5 <= tick <= most * 2.5]
 
 
 def _box(sample: Sample, place: int) -> go.Box:
@@ -98,13 +114,14 @@ def _box(sample: Sample, place: int) -> go.Box:
 
 
 def _name(sample: Sample, place: int) -> dict[str, Any]:
-    mark = "●◆"[place]
-    text = f"<b>{mark} {sample.name}</b>: median {number(median(sample.values))} {sample.unit}, n = {sample.n}"
+    mark = f'<span style="color:{COLOURS[place]}">{"●◆"[place]}</span>'
+    text = f"{mark} <b>{escape(sample.name)}</b>: median {number(median(sample.values))} {sample.unit}, n = {sample.n}"
     return {
         "x": 0,
         "xref": "paper",
         "xanchor": "left",
         "y": place - 0.42,
+        "yanchor": "bottom",
         "text": text,
         "showarrow": False,
         "align": "left",

@@ -79,7 +79,13 @@ def _height(figure: go.Figure | dict[str, Any]) -> int:
 
 
 def _template() -> go.layout.Template:
-    grid = {"gridcolor": "rgba(128,128,128,0.3)", "linecolor": INK, "zeroline": False, "automargin": True}
+    grid = {
+        "gridcolor": "rgba(128,128,128,0.3)",
+        "linecolor": INK,
+        "zeroline": False,
+        "automargin": True,
+        "title": {"font": {"size": 14}},
+    }
     return go.layout.Template(
         layout={
             "paper_bgcolor": "rgba(0,0,0,0)",
@@ -88,7 +94,7 @@ def _template() -> go.layout.Template:
             "colorway": ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"],
             "xaxis": grid,
             "yaxis": grid,
-            "margin": {"l": 16, "r": 16, "t": 36, "b": 48},
+            "margin": {"l": 16, "r": 16, "t": 12, "b": 48},
         }
     )
 

@@ -60,11 +60,11 @@ function options(view, block, width) {
   const { chart } = block;
   const top = (u, _low, high) => [0, Math.max(chart.floor, (high ?? 0) * 1.12)];
   const series = [{}, { stroke: colour(chart.colour), width: 2, fill: `${colour(chart.colour)}22`, points: { show: false } }];
-  if (chart.limit) series.push({ stroke: colour("--ink"), width: 2, dash: [7, 5], points: { show: false } });
+  if (chart.limit) series.push({ stroke: colour("--ink"), width: 2, dash: [7, 5], points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) });
   return {
     width, height: 130, series, legend: { show: false }, cursor: { show: false },
     scales: { x: { time: false, range: (u, low, high) => [Math.max(0, (high ?? 0) - WINDOW_S), Math.max(high ?? 0, 2)] }, y: { range: top } },
-    axes: [{ ...axis, size: 26, values: (u, ticks) => ticks.map((tick) => `${tick} s`) },
+    axes: [{ ...axis, size: 26, incrs: [1, 2, 5, 10, 20], space: 38, values: (u, ticks) => ticks.map((tick) => `${tick} s`) },
       { ...axis, size: 44, values: (u, ticks) => ticks.map((tick) => (chart.unit === "%" ? `${Math.round(tick * 100)} %` : `${tick}`)) }],
   };
 }

@@ -44,7 +44,7 @@ class LimitsPanel(anywidget.AnyWidget):
 
     def __init__(self, box: Box) -> None:
         facts = box.facts()
-        self._box, self._work = box, Work(box, facts.host.cpus)
+        self._box, self._work = box, Work(box)
         self._history, self._lock = History(SHOWN_S, PER_SECOND), RLock()
         self._seen_s, self._stop = 0.0, Event()
         self._reader: Thread | None = None
@@ -62,7 +62,7 @@ class LimitsPanel(anywidget.AnyWidget):
         self._read()
         self.on_msg(self._on_message)
 
-    def record(self, steps: Sequence[Step], *, seconds: float) -> LimitsPanel:
+    def play(self, steps: Sequence[Step], *, seconds: float) -> LimitsPanel:
         """Plays `steps` and reads for `seconds`; afterwards the panel shows what happened, also without a kernel.
 
         A step is (seconds from the start, action): "load", "stop", "allocate", or limits as in {"cpus": 0.25} and
@@ -172,5 +172,5 @@ class LimitsPanel(anywidget.AnyWidget):
 
 
 def limits(box: Box) -> LimitsPanel:
-    """A panel on a running container. Give the page something to show without a kernel with `.record(...)`."""
+    """A panel on a running container. Give the page something to show without a kernel with `.play(...)`."""
     return LimitsPanel(box)

@@ -60,7 +60,7 @@ def _row(kind: str, seen: Sequence[Namespaces]) -> Row:
             continue
         text, status = _text(place, others, twins), _status(kind, key[1], place, others, twins)
         cells.append(Cell(place.place, key[1], order.index(key), text, status))
-    return Row(kind, ISOLATES[kind], tuple(cells), _summary(len(order), sum(key is not None for key in keys)))
+    return Row(kind, ISOLATES[kind], tuple(cells), _summary(keys, seen))
 
 
 def _key(kind: str, place: Namespaces) -> tuple[str, int] | None:
@@ -72,24 +72,28 @@ def _text(place: Namespaces, others: list[Namespaces], twins: list[Namespaces]) 
     if others:
         hosts = [other for other in others if other.kind == "host"]
         return "shared with " + _names(hosts or others)
-    return "its own (same number, other kernel)" if twins else "its own"
+    return "its own (same number, other kernel)" if twins and place.kind != "host" else "its own"
 
 
 def _status(kind: str, number: int, place: Namespaces, others: list[Namespaces], twins: list[Namespaces]) -> str:
-    said = f"{kind}:[{number}] of {place.place}: "
-    said += f"also that of {_names(others)}: they share it." if others else "no other place here is in it."
+    said = f"{kind}:[{number}]: "
+    said += f"{_names([place, *others])} share it." if others else f"of these places only {place.place} is in it."
     if twins:
         reports = "reports" if len(twins) == 1 else "report"
         said += f" {_names(twins)} {reports} the same number under another running kernel: a different namespace."
     return said
 
 
-def _summary(classes: int, places: int) -> str:
-    if not places:
+def _summary(keys: list[tuple[str, int] | None], seen: Sequence[Namespaces]) -> str:
+    known = [key for key in keys if key]
+    if not known:
         return "not reported"
-    if classes == 1:
-        return "one for all" if places > 1 else "one"
-    return "each its own" if classes == places else f"{classes} among {places} places"
+    if len(set(known)) == len(known):
+        return "each its own" if len(known) > 1 else "one place only"
+    if len(set(known)) == 1:
+        return "one for all"
+    groups = ([place for place, its in zip(seen, keys, strict=True) if its == key] for key in dict.fromkeys(known))
+    return "; ".join(f"{_names(group)} share one" for group in groups if len(group) > 1)
 
 
 def _names(places: Sequence[Namespaces]) -> str:

@@ -9,6 +9,7 @@ from sandboxes.model import Guest
 MIB = 1 << 20
 EMULATED = "emulated: shows the mechanism, promises no security"
 SHOWN_PROCESSES = 12
+DEVICE_SOURCE = "QMP: human-monitor-command, info qtree"
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,19 @@ def layers_of(guest: Guest) -> tuple[Layer, ...]:
 
 
 def _programs(guest: Guest) -> Layer:
-    listed = guest.inside_processes
-    names = ", ".join(dict.fromkeys(process.name for process in listed[:3]))
-    facts = [
-        Fact(f"pid {process.pid}", process.command or f"[{process.name}]", f"guest: /proc/{process.pid}/cmdline")
-        for process in listed[:SHOWN_PROCESSES]
-    ]
-    if len(listed) > SHOWN_PROCESSES:
-        facts.append(Fact("and more", f"{len(listed) - SHOWN_PROCESSES} processes", "guest: /proc"))
-    more = " …" if len(listed) > 3 else ""
-    summary = f"{_count(len(listed), 'process', 'processes')}: {names}{more}" if listed else "none was listed"
-    return Layer("Inside the guest", "Guest processes", summary, tuple(facts), "system calls of the guest's kernel")
+    programs = [process for process in guest.inside_processes if process.command]
+    threads = [process for process in guest.inside_processes if not process.command]
+    facts = [Fact(f"pid {one.pid} {one.name}", one.command, f"guest: /proc/{one.pid}/cmdline") for one in programs]
+    if len(facts) > SHOWN_PROCESSES:
+        facts[SHOWN_PROCESSES:] = [Fact("and more", f"{len(facts) - SHOWN_PROCESSES} programs", "guest: /proc")]
+    if threads:
+        facts.append(Fact("kernel threads", str(len(threads)), "guest: /proc (those with an empty cmdline)"))
+    names = list(dict.fromkeys(one.name for one in programs))
+    summary = f"{_count(len(programs), 'program', 'programs')}: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
+    crossing = "system calls of the guest's kernel"
+    return Layer(
+        "Inside the guest", "Guest processes", summary if programs else "none was listed", tuple(facts), crossing
+    )
 
 
 def _inner_kernel(guest: Guest) -> Layer:
@@ -78,7 +81,7 @@ def _devices(guest: Guest) -> Layer:
         Fact("processor model", guest.cpu_model, "QEMU command line"),
         Fact("memory", _mib(guest.memory_bytes), "QEMU command line"),
         Fact("firmware", guest.firmware, "QEMU command line"),
-        *(Fact(f"{one.kind}: {one.name}", one.detail, _device_source(one.kind)) for one in guest.devices),
+        *(Fact(f"{one.kind}: {one.name}", one.detail, DEVICE_SOURCE) for one in guest.devices),
     )
     kinds = ", ".join(dict.fromkeys(one.kind for one in guest.devices))
     summary = f"processor {guest.cpu_model}, {_mib(guest.memory_bytes)} RAM" + (f", {kinds}" if kinds else "")
@@ -130,10 +133,6 @@ def _hardware(guest: Guest) -> Layer:
     )
     summary = f"{_count(host.cpus, 'CPU', 'CPUs')} ({host.machine}), {_mib(host.memory_bytes)} memory"
     return Layer("The host", "Hardware", summary, facts, "")
-
-
-def _device_source(kind: str) -> str:
-    return {"serial": "QMP: query-chardev", "pci": "QMP: query-pci", "cpu": "QMP: query-cpus-fast"}.get(kind, "QMP")
 
 
 def _mib(size_bytes: int) -> str:

@@ -36,23 +36,22 @@ class Box(Protocol):
 class Work:
     """The jobs that were started in one container."""
 
-    def __init__(self, box: Box, cpus: int) -> None:
-        self._box, self._cpus = box, cpus
+    def __init__(self, box: Box) -> None:
+        self._box = box
         self._busy: list[Job] = []
         self._blocks: list[Job] = []
 
     def load(self) -> str:
-        """As many busy loops as the host has CPUs, so that only the quota limits them. Says what was done."""
-        if self._busy:
-            return ""
-        self._busy = [self._box.start(list(BUSY)) for _ in range(self._cpus)]
-        loops = "1 busy loop" if self._cpus == 1 else f"{self._cpus} busy loops"
-        return f"CPU load started: {loops}."
+        """One more busy loop: a single one can use one CPU at the most. Says what was done."""
+        self._busy.append(self._box.start(list(BUSY)))
+        return f"CPU load started: {_count(len(self._busy), 'busy loop')}."
 
     def allocate(self) -> str:
         """One more block of memory, held until stop() or an OOM kill."""
         self._blocks.append(self._box.start(list(HOLD)))
-        return f"A process asked for {BLOCK_MIB} MiB more and wrote to all of it."
+        return (
+            f"A process asked for {BLOCK_MIB} MiB and writes to all of it ({_count(len(self._blocks), 'time')} so far)."
+        )
 
     def stop(self) -> str:
         """Ends everything that was started."""
@@ -64,3 +63,7 @@ class Work:
     def running(self) -> bool:
         """Whether anything was started and not ended."""
         return bool(self._busy or self._blocks)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
