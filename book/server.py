@@ -75,6 +75,7 @@ class PageHandler(JupyterHandler, web.StaticFileHandler):
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")  # an ETag answers quickly; a rebuilt book shows at once
         self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("X-Boundaries", "kernels")  # the page asks: is this a server with kernels, or a copy of files?
 
     def compute_etag(self) -> str | None:
         return web.StaticFileHandler.compute_etag(self)
