@@ -1,0 +1,125 @@
+"""`./textbook doctor`: what was found on this machine, in plain words or as data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from book.console import console, note
+from book.folders import ROOT
+from book.setup import packages
+from sandboxes import doctor as examine
+from sandboxes.lifecycle import cache_folder
+from sandboxes.model import Report
+
+NEEDED_DISK_BYTES = 2 << 30
+NEEDED_MEMORY_BYTES = 2 << 30
+GOOD_PORT = 8888
+
+
+def doctor(*, as_json: bool) -> int:
+    """Print the findings; 0, or 1 when something that the pages need is missing. Starts no container and no page."""
+    found = findings()
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        _in_words(found)
+    return 1 if found["problems"] else 0
+
+
+def findings() -> dict[str, Any]:
+    """Everything under stable keys: host, engine, cgroups, accelerator, guest, disk, memory, ports, problems."""
+    report = examine()
+    disk = _disk()
+    problems = [{"what": p.what, "seen": p.seen, "try": p.remedy} for p in report.problems]
+    problems += [_package_problem(need) for need in packages.missing(packages.NEEDS)]
+    if disk["free_bytes"] < NEEDED_DISK_BYTES:
+        problems.append(
+            {"what": "There is little disk left.", "seen": f"{disk['free_bytes'] >> 20} MiB free", "try": "free 2 GiB"}
+        )
+    if report.host.memory_bytes < NEEDED_MEMORY_BYTES:
+        seen = f"{report.host.memory_bytes >> 20} MiB"
+        problems.append({"what": "There is little memory.", "seen": seen, "try": "run one page at a time"})
+    return {
+        "host": {"system": report.host.system, "kernel": report.host.kernel, "machine": report.host.machine, "cpus": report.host.cpus},
+        "engine": _engine(report),
+        "cgroups": {"version": report.host.cgroups, "enforced": sorted(report.engine.enforces) if report.engine else []},
+        "accelerator": {"name": report.accelerator.name, "proof": report.accelerator.proof} if report.accelerator else None,
+        "guest": dict(report.guest) if report.guest else None,
+        "disk": disk,
+        "memory": {"total_bytes": report.host.memory_bytes},
+        "ports": {"address": "127.0.0.1", "usual": GOOD_PORT, "usual_is_free": _free(GOOD_PORT)},
+        "problems": problems,
+    }
+
+
+def _engine(report: Report) -> dict[str, Any] | None:
+    engine = report.engine
+    if engine is None:
+        return None
+    return {
+        "name": engine.name,
+        "version": engine.version,
+        "origin": engine.origin,
+        "rootless": engine.rootless,
+        "cgroup_version": engine.cgroup_version,
+        "enforces": sorted(engine.enforces),
+    }
+
+
+def _package_problem(need: packages.Need) -> dict[str, str]:
+    return {
+        "what": f"{need.name} is missing: {need.without}.",
+        "seen": f"it {need.why}",
+        "try": packages.command(need.packages),
+    }
+
+
+def _disk() -> dict[str, Any]:
+    cache = cache_folder()
+    used = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
+    return {"free_bytes": shutil.disk_usage(ROOT).free, "cache": _home(cache), "cache_bytes": used}
+
+
+def _home(path: Path) -> str:
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _in_words(found: dict[str, Any]) -> None:
+    for label, text in _lines(found):
+        console.print(f"[bold]{label:<12}[/] {text}", highlight=False)
+    for problem in found["problems"]:
+        note(f"\n✗ {problem['what']}\n  seen: {problem['seen']}\n  try:  {problem['try']}")
+    if not found["problems"]:
+        note("\n✓ Everything that the pages need is here.")
+
+
+def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
+    host, engine, guest, accelerator = found["host"], found["engine"], found["guest"], found["accelerator"]
+    origin = {"private": "private: started when a page needs it, ends with the page", "reader": "yours, already running"}
+    lines = [("machine", f"{host['system']}, Linux {host['kernel']} ({host['machine']}), {host['cpus']} CPUs")]
+    lines.append(("memory", f"{found['memory']['total_bytes'] / 2**30:.1f} GiB"))
+    disk = found["disk"]
+    lines.append(("disk", f"{disk['free_bytes'] / 2**30:.0f} GiB free; cache {disk['cache']}: {disk['cache_bytes'] >> 20} MiB"))
+    if engine:
+        rootless = "rootless" if engine["rootless"] else "as root"
+        lines.append(("containers", f"{engine['name']} {engine['version']}, {rootless} ({origin[engine['origin']]})"))
+    enforced = ", ".join(found["cgroups"]["enforced"]) or "none"
+    lines.append(("cgroups", f"{found['cgroups']['version']}; limits that are enforced: {enforced}"))
+    if accelerator:
+        kind = "emulated" if accelerator["name"] == "tcg" else "on the processor itself"
+        lines.append(("guests", f"{accelerator['name']} ({kind}): {accelerator['proof']}"))
+    if guest:
+        lines.append(("guest parts", ", ".join(f"{key} {value}" for key, value in guest.items())))
+    port = "free" if found["ports"]["usual_is_free"] else "taken; another one will be used"
+    lines.append(("port", f"{found['ports']['usual']} on {found['ports']['address']} is {port}"))
+    return lines

@@ -1,0 +1,71 @@
+"""What sandboxes will run on here, found out without starting any."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+
+from sandboxes import containers, guests, kernel
+from sandboxes.errors import SandboxError
+from sandboxes.model import Accelerator, Engine, Problem, Report
+
+QEMU_VERSION_S = 10.0
+
+
+def doctor() -> Report:
+    """Host, container engine, accelerator and guest parts, and a problem for each thing that is missing.
+
+    No container is started and no private engine. The first call after the machine booted may start one canary guest, to
+    learn whether KVM works (5 s at the most); its verdict is kept.
+    """
+    problems: list[Problem] = []
+    engine = _engine(problems)
+    parts = guests.found()
+    problems += [Problem("A part of every guest is missing.", "not found", remedy) for remedy in parts.missing]
+    return Report(
+        host=kernel.host(),
+        engine=engine,
+        accelerator=_accelerator(parts, problems),
+        guest=_guest(parts),
+        problems=tuple(problems),
+        date=datetime.now(UTC).isoformat(timespec="minutes"),
+    )
+
+
+def _engine(problems: list[Problem]) -> Engine | None:
+    try:
+        engine = containers.find_engine()
+    except SandboxError as error:
+        problems.append(_problem(error))
+        return None
+    ignored = sorted({"cpu", "memory", "pids"} - engine.enforces)
+    if ignored:
+        seen = f"{engine.name} {engine.version}, cgroups {engine.cgroup_version}, rootless: {engine.rootless}"
+        remedy = "run the engine as root, or on a host with cgroup v2; asking for such a limit is an error here"
+        problems.append(Problem(f"The engine does not enforce limits on {', '.join(ignored)}.", seen, remedy))
+    return engine
+
+
+def _accelerator(parts: guests.GuestParts, problems: list[Problem]) -> Accelerator | None:
+    if parts.accelerator or parts.missing or parts.kernel is None:
+        return parts.accelerator
+    try:
+        return guests.choose_accelerator(parts.kernel)
+    except SandboxError as error:
+        problems.append(_problem(error))
+        return None
+
+
+def _guest(parts: guests.GuestParts) -> dict[str, str]:
+    facts = {}
+    if parts.qemu:
+        done = subprocess.run([parts.qemu, "--version"], capture_output=True, text=True, timeout=QEMU_VERSION_S, check=False)
+        facts["qemu_version"] = done.stdout.splitlines()[0].removeprefix("QEMU emulator version ") if done.stdout else "?"
+    if parts.kernel:
+        facts["kernel"] = parts.kernel.release
+    facts["firmware"] = parts.firmware.stem if parts.firmware else "SeaBIOS"
+    return facts
+
+
+def _problem(error: SandboxError) -> Problem:
+    return Problem(error.what, error.seen, error.remedy)
