@@ -204,7 +204,7 @@ def _tarball_files(tarball: Path) -> Iterator[tuple[str, bytes]]:
 def _wheel_files(wheel: Source) -> Iterator[tuple[str, bytes]]:
     for path in metadata.files(wheel.name) or []:
         if wheel.target(str(path)):
-            yield str(path), path.locate().read_bytes()
+            yield str(path), Path(path.locate()).read_bytes()
 
 
 def _write(source: Source, files: Iterator[tuple[str, bytes]], target: Path) -> None:
