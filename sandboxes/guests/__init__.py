@@ -1,0 +1,24 @@
+"""Virtual machines: the only place that knows QEMU."""
+
+from sandboxes.guests.accelerator import choose_accelerator, known_accelerator
+from sandboxes.guests.guest import GuestSandbox
+from sandboxes.guests.job import Job
+from sandboxes.guests.kernels import GuestKernel
+from sandboxes.guests.setup import GuestParts, found, prepare
+from sandboxes.guests.start import guest, needed_kernel
+from sandboxes.guests.stock import stock_arguments, stock_boot_ms
+
+__all__ = [
+    "GuestKernel",
+    "GuestParts",
+    "GuestSandbox",
+    "Job",
+    "choose_accelerator",
+    "found",
+    "guest",
+    "known_accelerator",
+    "needed_kernel",
+    "prepare",
+    "stock_arguments",
+    "stock_boot_ms",
+]

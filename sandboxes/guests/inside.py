@@ -1,0 +1,78 @@
+"""What a guest's own kernel says, asked in one command and read with the parsers that read the host's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sandboxes.kernel import is_zombie, parse_links, parse_memory_total, parse_process
+from sandboxes.model import Process
+
+NAMESPACES = "cat /proc/sys/kernel/random/boot_id; ls -l /proc/1/ns"
+"""Shell text; parse_namespaces reads what it prints."""
+
+QUESTION = """
+echo $$
+uname -r
+cat /proc/sys/kernel/random/boot_id
+grep -m1 '^model name' /proc/cpuinfo
+grep '^MemTotal' /proc/meminfo
+echo '== ns'
+ls -l /proc/1/ns
+echo '== status'
+grep -HE '^(Name|State|Pid|PPid|Threads|VmRSS|NSpid):' /proc/[0-9]*/status
+echo '== cmdline'
+head -c 400 /proc/[0-9]*/cmdline
+true
+"""
+"""Shell text; parse_answer reads what it prints."""
+
+_STATUS = re.compile(r"^/proc/(\d+)/status:(.*)$", re.MULTILINE)
+_CMDLINE = re.compile(r"==> /proc/(\d+)/cmdline <==\n(.*?)\n*(?===> /proc/|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The guest from within. `processes` leaves out the question itself and what has ended but is still listed."""
+
+    kernel: str
+    boot_id: str
+    cpu: str
+    memory_bytes: int
+    namespaces: dict[str, int]
+    processes: tuple[Process, ...]
+
+
+def parse_namespaces(answer: str) -> tuple[str, dict[str, int]]:
+    """The guest's boot id, and kind -> number for its process 1."""
+    boot_id, _, links = answer.partition("\n")
+    return boot_id.strip(), parse_links(links.splitlines())
+
+
+def parse_answer(answer: str) -> Inside:
+    """Raises ValueError when the answer is not complete."""
+    head, _, rest = answer.partition("== ns\n")
+    links, _, rest = rest.partition("== status\n")
+    status, _, cmdline = rest.partition("== cmdline\n")
+    asker, release, boot_id, cpu, memory = head.splitlines()
+    return Inside(
+        kernel=release,
+        boot_id=boot_id,
+        cpu=cpu.partition(":")[2].strip(),
+        memory_bytes=parse_memory_total(memory),
+        namespaces=parse_links(links.splitlines()),
+        processes=_processes(status, cmdline, int(asker)),
+    )
+
+
+def _processes(status: str, cmdline: str, asker: int) -> tuple[Process, ...]:
+    texts: dict[int, str] = {}
+    for pid, line in _STATUS.findall(status):
+        texts[int(pid)] = texts.get(int(pid), "") + line + "\n"
+    commands = {int(pid): command for pid, command in _CMDLINE.findall(cmdline)}
+    seen = [
+        parse_process(text, commands.get(pid, ""))
+        for pid, text in sorted(texts.items())
+        if "Threads:" in text and not is_zombie(text)
+    ]
+    return tuple(process for process in seen if asker not in (process.pid, process.ppid))

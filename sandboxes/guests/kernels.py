@@ -1,0 +1,223 @@
+"""The guest's kernel: the distribution's own for virtual machines, fetched with apt, unpacked into the cache.
+
+Nothing is installed: `apt-get install linux-image-…` would add a kernel to this machine's boot menu.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sandboxes.errors import GuestUnavailable
+from sandboxes.guests.cache import guests_folder, locked, put
+from sandboxes.guests.compressed import expanded, kernel_inside
+from sandboxes.guests.elf import has_pvh_entry
+
+PACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64")
+"""In order of liking: Debian's kernel for virtual machines, Ubuntu's, Debian's for everything."""
+
+MODULES = ("virtio_pci", "virtio_net")
+"""What a guest with a network card needs and a kernel may have left out of itself; they pull in what they depend on."""
+
+_DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class GuestKernel:
+    """A kernel in the cache. `direct`: QEMU can enter `vmlinux` itself (PVH), so that no boot has to unpack it."""
+
+    package: str
+    version: str
+    release: str
+    direct: bool
+    modules: tuple[str, ...]
+    bytes: dict[str, int]
+    sha256: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        return guests_folder() / "kernels" / f"{self.package}_{self.version.replace(':', '%3a')}"
+
+    @property
+    def bzimage(self) -> Path:
+        return self.folder / "bzimage"
+
+    @property
+    def image(self) -> Path:
+        """What a guest boots from."""
+        return self.folder / ("vmlinux" if self.direct else "bzimage")
+
+    def complete(self) -> bool:
+        """Every file is there with its length."""
+        return all(_size(self.folder / name) == size for name, size in self.bytes.items())
+
+    def intact(self) -> bool:
+        """Every file is there with its content (reads about 70 MB)."""
+        return self.complete() and all(_sha256(self.folder / name) == known for name, known in self.sha256.items())
+
+
+def found_kernel() -> GuestKernel | None:
+    """The kernel that guests boot, if it is in the cache; starts and fetches nothing."""
+    try:
+        known = json.loads((guests_folder() / "kernel.json").read_text())
+        kernel = GuestKernel(**{**known, "modules": tuple(known["modules"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return kernel if kernel.complete() else None
+
+
+def prepare_kernel(say: Say) -> GuestKernel:
+    """The newest kernel that apt knows of is in the cache, intact. `say` hears each slow step.
+
+    Without apt or network an older one that is in the cache stays in use. Raises GuestUnavailable when there is none.
+    """
+    with locked("kernel"):
+        kernel = found_kernel()
+        if kernel and not kernel.intact():
+            kernel = None
+        try:
+            return _newest(kernel, say)
+        except GuestUnavailable as error:
+            if kernel is None:
+                raise
+            say(f"keeping the guest kernel {kernel.package} {kernel.version}: {error.what} ({error.seen})")
+            return kernel
+
+
+def _newest(kernel: GuestKernel | None, say: Say) -> GuestKernel:
+    package = _versioned_package()
+    version = _version(package)
+    if kernel and (kernel.package, kernel.version) == (package, version):
+        return kernel
+    with tempfile.TemporaryDirectory(prefix="boundaries-kernel-") as temporary:
+        say(f"fetching the guest kernel {package} {version}")
+        tree = _fetched([package, *_module_packages(package)], Path(temporary))
+        say("unpacking the guest kernel")
+        kernel = _keep(package, version, tree)
+    put(guests_folder() / "kernel.json", json.dumps(asdict(kernel), indent=1).encode())
+    return kernel
+
+
+def parse_dependency(depends: str) -> str | None:
+    """The package with the kernel itself, out of what `apt-cache depends` says about the one that follows it."""
+    match = re.search(r"^\s*\|?Depends: (linux-image-(?:unsigned-)?\d\S*)$", depends, re.MULTILINE)
+    return match[1] if match else None
+
+
+def _versioned_package() -> str:
+    for package in PACKAGES:
+        if found := parse_dependency(_apt("apt-cache", "depends", package)):
+            return found
+    raise GuestUnavailable(
+        "apt knows of no kernel for guests.",
+        seen=f"none of {', '.join(PACKAGES)} in its lists",
+        remedy="apt-get update (as root), then try again",
+    )
+
+
+def _version(package: str) -> str:
+    match = re.search(r"^Version: (\S+)$", _apt("apt-cache", "show", "--no-all-versions", package), re.MULTILINE)
+    if not match:
+        raise GuestUnavailable(
+            f"apt cannot offer {package}.", seen="no version of it", remedy="apt-get update (as root)"
+        )
+    return match[1]
+
+
+def _module_packages(package: str) -> list[str]:
+    """Ubuntu keeps modules in a package of their own."""
+    return re.findall(r"^\s*Depends: (linux-modules-\d\S*)$", _apt("apt-cache", "depends", package), re.MULTILINE)
+
+
+def _apt(*argv: str, folder: Path | None = None) -> str:
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise GuestUnavailable(
+            "This machine has no apt to fetch a guest kernel with.",
+            seen=f"no {argv[0]} on PATH",
+            remedy="use Debian 12 or newer, or Ubuntu 24.04",
+        ) from error
+    if folder is not None and done.returncode:
+        raise GuestUnavailable(
+            "The guest kernel could not be fetched.",
+            seen=" ".join(done.stderr.split())[-300:],
+            remedy="apt-get update (as root), then try again",
+        )
+    return done.stdout
+
+
+def _fetched(packages: list[str], folder: Path) -> Path:
+    _apt("apt-get", "download", "-q", *packages, folder=folder)
+    for archive in sorted(folder.glob("*.deb")):
+        _apt("dpkg-deb", "-x", archive.name, "tree", folder=folder)
+    return folder / "tree"
+
+
+def _keep(package: str, version: str, tree: Path) -> GuestKernel:
+    compressed = next(tree.glob("boot/vmlinuz-*"), None)
+    if compressed is None:
+        raise GuestUnavailable(f"{package} holds no kernel.", seen="no boot/vmlinuz-*", remedy="report this package")
+    bzimage = compressed.read_bytes()
+    vmlinux = kernel_inside(bzimage)
+    files = {"bzimage": bzimage, "vmlinux": vmlinux}
+    modules = _modules(tree)
+    files |= modules
+    kernel = GuestKernel(
+        package=package,
+        version=version,
+        release=compressed.name.removeprefix("vmlinuz-"),
+        direct=has_pvh_entry(vmlinux),
+        modules=tuple(modules),
+        bytes={name: len(data) for name, data in files.items()},
+        sha256={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    )
+    shutil.rmtree(kernel.folder, ignore_errors=True)
+    for name, data in files.items():
+        put(kernel.folder / name, data)
+    return kernel
+
+
+def _modules(tree: Path) -> dict[str, bytes]:
+    """File name -> content of MODULES and what they depend on, in the order in which they can be loaded."""
+    paths = {path.name.partition(".ko")[0].replace("-", "_"): path for path in tree.rglob("*.ko*")}
+    loadable: dict[str, bytes] = {}
+
+    def add(name: str) -> None:
+        if name not in paths or f"{name}.ko" in loadable:
+            return  # built into the kernel, or already there
+        data = expanded(paths[name].read_bytes())
+        match = _DEPENDS.search(data)
+        for other in match[1].decode().split(",") if match else ():
+            add(other.replace("-", "_"))
+        loadable[f"{name}.ko"] = data
+
+    for name in MODULES:
+        add(name)
+    return loadable
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,117 @@
+"""QEMU's control channel (QMP), through the package qemu.qmp.
+
+The package speaks asyncio, and a notebook's own event loop is busy while a cell runs; so one loop in a thread of its
+own serves all guests of this process, and callers wait for it like for any other thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from qemu.qmp import QMPClient, QMPError
+
+from sandboxes.guests.devices import parse_devices
+from sandboxes.model import Device
+
+T = TypeVar("T")
+CALL_S = 10.0
+
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A guest's hardware in QEMU's own words: board "pc-q35-7.2", cpu_model "max"."""
+
+    qemu_version: str
+    board: str
+    cpu_model: str
+    devices: tuple[Device, ...]
+
+
+class MonitorLost(Exception):
+    """QEMU did not answer: it has ended, or it hangs."""
+
+
+class Monitor:
+    """Connected from the start. Any thread may use it."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._end = end
+        self._client = _wait(_client())
+        try:
+            _wait(self._client.connect(end))
+        except MonitorLost:
+            end.close()
+            raise
+
+    def execute(self, command: str, **arguments: Any) -> Any:
+        """What QEMU answers to a command of the QMP reference manual. Raises MonitorLost."""
+        return _wait(self._client.execute(command, arguments or None))
+
+    def pause(self) -> None:
+        """The guest's processors stand still. Raises MonitorLost."""
+        self.execute("stop")
+
+    def resume(self) -> None:
+        """The guest's processors run. Raises MonitorLost."""
+        self.execute("cont")
+
+    def hardware(self) -> Hardware:
+        """What QEMU says that it emulates. Raises MonitorLost."""
+        version = self.execute("query-version")["qemu"]
+        processor = self.execute("query-cpus-fast")[0]["qom-path"]
+        return Hardware(
+            qemu_version=f"{version['major']}.{version['minor']}.{version['micro']}",
+            board=self._type("/machine").removesuffix("-machine"),
+            cpu_model=self._type(processor).removesuffix("-x86_64-cpu"),
+            devices=parse_devices(self.execute("human-monitor-command", **{"command-line": "info qtree"})),
+        )
+
+    def _type(self, path: str) -> str:
+        """QEMU's name for the type of one of its objects."""
+        return str(self.execute("qom-get", path=path, property="type"))
+
+    def close(self) -> None:
+        """Afterwards the socket is closed and nothing of it is left in the loop."""
+        with contextlib.suppress(MonitorLost):
+            _wait(self._client.disconnect())
+        self._end.close()
+
+
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+_making = threading.Lock()
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """This process's loop: threads do not survive fork(2), so a child makes its own."""
+    with _making:
+        if os.getpid() not in _loops:
+            _loops[os.getpid()] = loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="guest monitors", daemon=True).start()
+        return _loops[os.getpid()]
+
+
+def _wait(work: Coroutine[Any, Any, T]) -> T:
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return future.result(CALL_S)
+    except NotYet:
+        future.cancel()
+        raise MonitorLost(f"no answer within {CALL_S:g} s") from None
+    except (QMPError, OSError, EOFError) as error:
+        raise MonitorLost(str(error) or type(error).__name__) from error
+
+
+async def _client() -> QMPClient:
+    return QMPClient("guest")
