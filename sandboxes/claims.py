@@ -53,7 +53,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Claim:
-    """One row of the ledger. `decided_by` is None while no page tests the claim, and for history: a source decides."""
+    """One row of the ledger. `decided_by` is None while no page tests the claim, and for history: a source decides.
+
+    `text_expects` is the verdict that the page's prose is written for; a build in which another one comes out fails.
+    """
 
     id: str
     section: str
@@ -61,6 +64,7 @@ class Claim:
     experiment: str
     page: str | None
     decided_by: Figure | Facts | None
+    text_expects: str
     limits: str
     sources: tuple[str, ...]
 
@@ -83,6 +87,7 @@ def _claim(row: Mapping[str, Any]) -> Claim:
         experiment=row["experiment"],
         page=row.get("page"),
         decided_by=_decision(row["id"], row.get("decided_by")),
+        text_expects=(row.get("decided_by") or {}).get("text_expects", ""),
         limits=row.get("limits", ""),
         sources=tuple(row.get("sources", ())),
     )

@@ -29,7 +29,8 @@ class Result:
         return self.stdout.rstrip("\n")
 
     def __repr__(self) -> str:
-        head = f"{self.place}$ {' '.join(self.command)}   [exit {self.exit_code}, {self.wall_ms:.0f} ms]"
+        words = self.command[2:] if self.command[:2] == ("sh", "-c") else self.command
+        head = f"{self.place}$ {' '.join(words)}   [exit {self.exit_code}, {self.wall_ms:.0f} ms]"
         return "\n".join([head, *(text.rstrip("\n") for text in (self.stdout, self.stderr) if text)])
 
 

@@ -1,0 +1,33 @@
+"""What a live test needs: without it, skipped with the reason on a reader's machine, a failure in CI."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from sandboxes.containers import find_engine
+from sandboxes.errors import Unavailable
+from sandboxes.guests import found
+
+
+def _without(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine_ready() -> None:
+    """A container engine answers or can be started."""
+    try:
+        find_engine()
+    except Unavailable as error:
+        _without(str(error))
+
+
+@pytest.fixture(scope="session")
+def guest_ready() -> None:
+    """Every part of a guest is there."""
+    if missing := found().missing:
+        _without("; ".join(missing))
