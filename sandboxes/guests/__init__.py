@@ -1,7 +1,7 @@
 """Virtual machines: the only place that knows QEMU."""
 
 from sandboxes.guests.accelerator import choose_accelerator, known_accelerator
-from sandboxes.guests.guest import GuestSandbox
+from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.job import Job
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.setup import GuestParts, found, prepare

@@ -17,7 +17,7 @@ from sandboxes.guests.console import Console
 from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM, Machine, Wiring, arguments, found_program
-from sandboxes.lifecycle import owner
+from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
 KVM = Path("/dev/kvm")
@@ -33,7 +33,7 @@ class Emulator:
                 "QEMU is not installed.", seen=f"no {PROGRAM} on PATH", remedy="apt-get install qemu-system-x86"
             )
         archive = initramfs(kernel, network=machine.network)
-        environment = owner().environment()
+        environment = owned_environment()
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             files = [theirs.enter_context(path.open("rb")).fileno() for path in (kernel.image, archive)]
             near, far = zip(*(_pair(ours, theirs) for _ in range(3)), strict=True)
@@ -96,6 +96,11 @@ class Emulator:
         self.channel.close()
         self.monitor_end.close()
         self._log.close()
+
+
+def owned_environment() -> dict[str, str]:
+    """The owner's mark and little else: what the reader's environment holds is none of an emulator's business."""
+    return {key: value for key, value in owner().environment().items() if key in (MARK, "PATH")}
 
 
 def _wiring(files: list[int], sockets: list[int]) -> Wiring:

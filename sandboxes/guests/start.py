@@ -13,7 +13,7 @@ from sandboxes.errors import BadRequest, GuestUnavailable, StartFailed
 from sandboxes.guests.accelerator import CHOICES, choose_accelerator
 from sandboxes.guests.channel import ChannelLost
 from sandboxes.guests.emulator import Emulator
-from sandboxes.guests.guest import GuestSandbox
+from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.kernels import GuestKernel, found_kernel
 from sandboxes.guests.machine import Machine, found_firmware
 from sandboxes.guests.monitor import Monitor, MonitorLost

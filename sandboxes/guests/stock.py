@@ -8,11 +8,11 @@ import time
 
 from sandboxes.errors import StartFailed
 from sandboxes.guests.channel import Channel, ChannelLost
+from sandboxes.guests.emulator import owned_environment
 from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM
 from sandboxes.guests.start import BOOT_S, needed_kernel
-from sandboxes.lifecycle import owner
 
 
 def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", memory: str = "256M") -> list[str]:
@@ -36,7 +36,7 @@ def stock_boot_ms(accelerator: str = "tcg", memory: str = "256M") -> float:
     near, far = socket.socketpair()
     with far:
         words = stock_arguments(needed_kernel(), far.fileno(), accelerator, memory)
-        environment = owner().environment()
+        environment = owned_environment()
         begun = time.monotonic()
         process = subprocess.Popen(
             words,
