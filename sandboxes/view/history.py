@@ -11,6 +11,8 @@ MIB = 1 << 20
 RATE_WINDOW_S = 1.0
 """Rates are taken over about a second: a quota's period is 100 ms as a rule, so that ten periods are seen."""
 THROTTLED_NOW = 0.02
+GAP_S = 2.0
+"""Nothing was read for so long: lines are not drawn across, and no rate is taken over it."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,12 @@ class History:
     def latest(self) -> Point | None:
         return self._points[-1] if self._points else None
 
-    def gap(self) -> None:
-        """Reading stopped for a while: lines are not drawn across."""
-        if self._points and self._points[-1].cores is not None:
-            self._points.append(Point(self._points[-1].at_s + 0.001))
-        self._recent.clear()
-
     def add(self, sample: CgroupSample) -> list[str]:
         """Keeps the reading; returns what it tells in words, mostly nothing."""
         self._began_s = sample.at_s if self._began_s is None else self._began_s
+        if self._recent and sample.at_s - self._recent[-1].at_s > GAP_S:
+            self._points.append(Point(self._points[-1].at_s + 0.001))
+            self._recent.clear()
         previous = self._recent[-1] if self._recent else None
         while len(self._recent) > 1 and sample.at_s - self._recent[1].at_s >= RATE_WINDOW_S:
             self._recent.popleft()

@@ -1,5 +1,6 @@
 const WINDOW_S = 60;
 const PING_MS = 15000;
+const SETTLE_MS = 1500; // between asking for a limit and finding it in the cgroup's files
 
 const two = (value) => (value == null ? "–" : value.toFixed(2));
 const whole = (value) => (value == null ? "–" : Math.round(value).toString());
@@ -17,15 +18,16 @@ function slider(h, { id, text, unit, min, max, step, show, send }) {
   const output = h("output", { for: id }, "");
   const input = h("input", { type: "range", id, min, max, step });
   let timer = null;
+  let sentAt = 0;
   const said = () => { output.textContent = `${show(Number(input.value))} ${unit}`; input.setAttribute("aria-valuetext", output.textContent); };
   input.addEventListener("input", () => {
     said();
     clearTimeout(timer);
-    timer = setTimeout(() => { timer = null; send(Number(input.value)); }, 200);
+    timer = setTimeout(() => { timer = null; sentAt = Date.now(); send(Number(input.value)); }, 200);
   });
   // What the kernel reports moves the slider, but never under the reader's hand.
   const follow = (value) => {
-    if (timer || input.matches(":active")) return;
+    if (timer || Date.now() - sentAt < SETTLE_MS || input.matches(":active")) return;
     if (value == null) { input.value = max; output.textContent = "no limit"; return; }
     input.value = value;
     said();
@@ -84,7 +86,13 @@ function draw(view, block, series, anew) {
   block.plot = new uPlot(options(view, block, width), data, block.box);
 }
 
-function textTwin(h) {
+function fileList(h, model) {
+  const files = Object.entries(model.get("files"));
+  return [h("p", {}, `Files of cgroups ${model.get("version")} that are read:`),
+    h("ul", {}, files.map(([what, path]) => h("li", {}, `${what}: `, h("code", {}, path))))];
+}
+
+function textTwin(h, model) {
   const body = h("tbody");
   const names = ["second", "cores in use", "quota", "periods throttled", "MiB in use", "limit, MiB"];
   const node = scrolling(h, "Readings, one a second", h("table", {},
@@ -97,7 +105,7 @@ function textTwin(h) {
       [two(series.cores[i]), two(series.quota_cores[i]), percent(series.throttled[i]), whole(series.memory_mib[i]), whole(series.limit_mib[i])]
         .map((text) => h("td", {}, text)))));
   };
-  return { node, fill };
+  return { nodes: [node, ...fileList(h, model)], fill };
 }
 
 function render({ model, el }) {
@@ -116,14 +124,13 @@ function render({ model, el }) {
   const problem = h("pre", { class: "bnd-problem", role: "alert", hidden: true });
   const blocks = CHARTS.map((chart) => chartBlock(h, chart));
   const events = h("ol", { class: "bnd-events", role: "log", "aria-label": "What happened", tabindex: "0" });
-  const twin = textTwin(h);
+  const twin = textTwin(h, model);
 
   const controls = h("fieldset", { class: "bnd-controls" }, h("legend", {}, `Container ${model.get("name")}`), state,
     cpu.node, mem.node, h("div", { class: "bnd-buttons" }, buttons));
   const root = frame(h, model, "panel", `Limits of container ${model.get("name")}`,
     [controls, problem, h("div", { class: "bnd-charts" }, blocks.map((one) => one.node)),
-      h("p", { class: "bnd-chart-title" }, "What happened"), events], twin.node);
-  root.querySelector("figcaption").append(h("span", { class: "bnd-small" }, ` (${model.get("source")})`));
+      h("p", { class: "bnd-chart-title" }, "What happened"), events], twin.nodes);
   el.append(root);
   const details = root.querySelector("details.bnd-text");
 
@@ -148,7 +155,7 @@ function render({ model, el }) {
     const list = model.get("events");
     const known = Number(events.dataset.known ?? 0);
     const item = ({ at, text }) => h("li", { class: text.startsWith("OOM") ? "bnd-oom" : "" }, h("time", {}, at), " ", text);
-    if (list.length <= known) events.replaceChildren(...list.map(item));
+    if (!known || list.length <= known) events.replaceChildren(...list.map(item));
     else events.append(...list.slice(known).map(item));
     events.dataset.known = list.length;
     events.scrollTop = events.scrollHeight;

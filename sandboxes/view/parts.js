@@ -1,5 +1,6 @@
 // Shared by all widgets: elements, shapes, the frame with caption, text twin and provenance.
 const SHAPES = ["●", "■", "▲", "◆", "★", "✚", "⬟", "⬢"];
+const KEYS = new Set(["button", "input", "summary"]);
 const RECORDED = "recorded — run this page to use the controls";
 
 // thebe may evaluate this module in a hidden iframe: elements are made by the document that shows them.
@@ -9,6 +10,8 @@ const maker = (doc) => (tag, attributes = {}, ...content) => {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value);
   }
+  // JupyterLab takes arrow keys and Enter for itself; the attribute leaves them to what has the focus.
+  if (KEYS.has(tag) || attributes.tabindex) element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...content.flat().filter((part) => part != null));
   return element;
 };

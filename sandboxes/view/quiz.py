@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jupyterquiz import display_quiz
+from jupyterquiz import display_quiz  # type: ignore[import-untyped]
 
 from sandboxes.errors import BadRequest
 

@@ -34,3 +34,15 @@ def _checked(step: Step, seconds: float) -> Step:
         else:
             size_bytes("steps", value, least=1 << 20, most=1 << 50)  # type: ignore[arg-type] # as above
     return at_s, action
+
+
+def limits_text(limits: Mapping[str, float | int | str]) -> str:
+    """What was set, as a sentence."""
+    parts = []
+    if "cpus" in limits:
+        parts.append(f"CPU quota set to {limits['cpus']:g} cores")
+    if "memory" in limits:
+        size = size_bytes("memory", limits["memory"], least=0, most=1 << 62)  # type: ignore[arg-type] # as above
+        parts.append(f"memory limit set to {size / (1 << 20):g} MiB")
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:] + "."

@@ -41,29 +41,26 @@ class Work:
         self._busy: list[Job] = []
         self._blocks: list[Job] = []
 
-    def load(self) -> str:
-        """One more busy loop: a single one can use one CPU at the most. Says what was done."""
-        self._busy.append(self._box.start(list(BUSY)))
-        return f"CPU load started: {_count(len(self._busy), 'busy loop')}."
+    def plan(self, word: str) -> str:
+        """What do(word) is about to start or end, as a sentence."""
+        if word == "load":
+            return f"CPU load: busy loop number {len(self._busy) + 1} starts."
+        if word == "allocate":
+            return f"One more process asks for {BLOCK_MIB} MiB and writes to all of it."
+        return "Everything that was started is ended."
 
-    def allocate(self) -> str:
-        """One more block of memory, held until stop() or an OOM kill."""
-        self._blocks.append(self._box.start(list(HOLD)))
-        return (
-            f"A process asked for {BLOCK_MIB} MiB and writes to all of it ({_count(len(self._blocks), 'time')} so far)."
-        )
-
-    def stop(self) -> str:
-        """Ends everything that was started."""
-        jobs, self._busy, self._blocks = [*self._busy, *self._blocks], [], []
-        for job in jobs:
-            job.stop()
-        return "Everything that was started has been ended." if jobs else ""
+    def do(self, word: str) -> None:
+        """ "load": one more busy loop (it can use one CPU at the most); "allocate": one more block of memory, held
+        until an OOM kill or "stop"; "stop": ends everything that was started."""
+        if word == "load":
+            self._busy.append(self._box.start(list(BUSY)))
+        elif word == "allocate":
+            self._blocks.append(self._box.start(list(HOLD)))
+        else:
+            jobs, self._busy, self._blocks = [*self._busy, *self._blocks], [], []
+            for job in jobs:
+                job.stop()
 
     def running(self) -> bool:
-        """Whether anything was started and not ended."""
+        """Whether anything was started and not stopped."""
         return bool(self._busy or self._blocks)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
