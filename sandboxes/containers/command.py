@@ -130,7 +130,8 @@ def _read(command: Command, streams: Streams, until: float) -> None:
     address = f"{api.base_url}/v{api.api_version}/exec/{command.exec_id}/start"
     response = api.post(address, json={"Detach": False, "Tty": False}, stream=True, timeout=_left(until))
     try:
-        response.raise_for_status()
+        if not response.ok:
+            raise docker.errors.APIError(response.text, response=response, explanation=response.text)
         with _hanging_up(response.raw.fileno(), _left(until)) as hung_up:
             while data := response.raw.read1(_CHUNK):
                 streams.feed(data)

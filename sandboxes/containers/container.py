@@ -13,12 +13,12 @@ from typing import Self
 import docker
 
 from sandboxes import kernel, model, request
-from sandboxes.containers import command, members
+from sandboxes.containers import command, members, reasons
 from sandboxes.containers.engine import NO_ANSWER, Engine
 from sandboxes.containers.finding import engine
 from sandboxes.containers.job import Job
 from sandboxes.containers.wanted import Wanted, changed_limits, limits, resources, wanted
-from sandboxes.errors import BadRequest, LimitIgnored, SandboxError, SandboxGone, StartFailed, Unavailable
+from sandboxes.errors import BadRequest, SandboxGone, StartFailed, Unavailable
 
 LONGEST_RUN_S = 24 * 3600.0
 
@@ -63,16 +63,16 @@ class ContainerSandbox:
             begun = time.monotonic()
             self.id = _create(engine, asked, self.image, network)
         except docker.errors.APIError as error:
-            raise _not_started(error) from error
+            raise reasons.not_started(error) from error
         except NO_ANSWER as error:
             raise engine.gone(error) from error
         try:
             engine.api.start(self.id)
             self.start_ms = (time.monotonic() - begun) * 1000
-            self._prove_limits()
+            engine.prove(self.limits, self.cgroup)
         except docker.errors.APIError as error:
             self.close()
-            raise _not_started(error) from error
+            raise reasons.not_started(error) from error
         except BaseException:
             self.close()
             raise
@@ -209,22 +209,6 @@ class ContainerSandbox:
                 found.append(kernel.process(pid))
         return tuple(found)
 
-    def _prove_limits(self) -> None:
-        """The first container of an engine shows whether the kernel was really told. Raises LimitIgnored."""
-        if self._engine.limits_proved or self.limits.memory_bytes is None:
-            return
-        try:
-            written = kernel.sample(self.cgroup()).memory.limit_bytes
-        except Unavailable:
-            return  # an engine on another machine: its files cannot be read from here
-        if written is None or written > self.limits.memory_bytes:
-            raise LimitIgnored(
-                "The engine took the memory limit and did not set it.",
-                seen=f"asked {self.limits.memory_bytes} bytes, the kernel has {written}",
-                remedy="memory=None, cpus=None, pids=None starts a container without limits",
-            )
-        self._engine.limits_proved = True
-
     @contextlib.contextmanager
     def _open(self) -> Iterator[None]:
         """Raises SandboxGone, with the reason, when the container is closed, or is found dead meanwhile."""
@@ -233,32 +217,12 @@ class ContainerSandbox:
         try:
             yield
         except docker.errors.APIError as error:
-            raise self._gone(error) from error
+            raise reasons.gone(self._engine, self.id, self.name, error) from error
         except NO_ANSWER as error:
             raise self._engine.gone(error) from error
         except (SandboxGone, Unavailable) as error:  # a file that is missing: because it has ended, or for good reason
-            reason = self._gone(error)
+            reason = reasons.gone(self._engine, self.id, self.name, error)
             raise (error if isinstance(reason, Unavailable) else reason) from error
-
-    def _gone(self, error: Exception) -> SandboxError:
-        try:
-            state = self._engine.inspect(self.id)["State"]
-        except NO_ANSWER as dead:
-            return self._engine.gone(dead)
-        except docker.errors.APIError as missing:
-            return SandboxGone(
-                f"Container {self.name} is gone.", seen=str(missing.explanation), remedy="start a new one"
-            )
-        if state["Running"]:
-            return Unavailable(
-                f"Container {self.name} runs, and the engine refused.", seen=str(error), remedy="try it again"
-            )
-        why = "out of memory" if state.get("OOMKilled") else f"exit status {state.get('ExitCode')}"
-        return SandboxGone(
-            f"Container {self.name} has ended.",
-            seen=f"{why} {state.get('Error', '')}".strip(),
-            remedy="start a new one",
-        )
 
 
 def _create(engine: Engine, asked: Wanted, image: str, network: str) -> str:
@@ -274,9 +238,3 @@ def _create(engine: Engine, asked: Wanted, image: str, network: str) -> str:
     unique = f"boundaries-{asked.name}-{secrets.token_hex(3)}"
     made = engine.api.create_container_from_config(config, unique)  # type: ignore[no-untyped-call]
     return str(made["Id"])
-
-
-def _not_started(error: docker.errors.APIError) -> StartFailed:
-    return StartFailed(
-        "The container did not start.", seen=str(error.explanation), remedy="./textbook doctor; then try it again"
-    )

@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import docker
 import requests
+import urllib3
 
 from sandboxes import model
 from sandboxes.containers import farewell, image
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
 from sandboxes.containers.private import PrivateEngine
-from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed
+from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
+from sandboxes.kernel import Cgroup, sample
 from sandboxes.lifecycle import LABEL, Owner
 
 CALL_S = 60
-NO_ANSWER = (requests.exceptions.RequestException, OSError)
-"""What a client meets when its engine has died."""
+NO_ANSWER = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ConnectionError)
+"""What a client meets when its engine has died; docker.errors.APIError, an engine's refusal, is one of them too."""
 
 
 class Engine:
@@ -31,7 +34,7 @@ class Engine:
         self._facts: model.Engine | None = None
         self._images: set[str] = set()
         self._network = ""
-        self.limits_proved = False
+        self._proved = False
         api.timeout = CALL_S
         if process is None:
             mine.leave_command(
@@ -83,6 +86,22 @@ class Engine:
                 remedy="run the engine as root or on a cgroup v2 host; or ask for no limit: memory=None, cpus=None, "
                 "pids=None",
             )
+
+    def prove(self, asked: model.Limits, cgroup: Callable[[], Cgroup]) -> None:
+        """The first container shows whether the kernel was really told its memory limit. Raises LimitIgnored."""
+        if self._proved or asked.memory_bytes is None:
+            return
+        try:
+            written = sample(cgroup()).memory.limit_bytes
+        except Unavailable:
+            return  # an engine on another machine: its files cannot be read from here
+        if written is None or written > asked.memory_bytes:
+            raise LimitIgnored(
+                "The engine took the memory limit and did not set it.",
+                seen=f"asked for {asked.memory_bytes} bytes, the kernel has {written}",
+                remedy="memory=None, cpus=None, pids=None starts a container without limits",
+            )
+        self._proved = True
 
     def ready_image(self, name: str | None) -> str:
         """The name of an image that the engine has: the book's own (imported when missing), or the reader's."""

@@ -70,7 +70,7 @@ def readers_engine() -> tuple[docker.APIClient, Endpoint] | list[str]:
     for endpoint in endpoints():
         try:
             return endpoint.connect(PROBE_S), endpoint
-        except (docker.errors.DockerException, *NO_ANSWER) as error:
+        except (docker.errors.DockerException, *NO_ANSWER, OSError) as error:
             tried.append(f"{endpoint.source} ({endpoint.url}) does not answer: {type(error).__name__}")
     return tried
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from sandboxes.containers import command, members
@@ -29,7 +30,8 @@ class Job:
     def stop(self) -> None:
         """It and its children are dead (SIGKILL). Safe to repeat."""
         if self.running():
-            command.end(self._started, self._cgroup)
+            with contextlib.suppress(*command.NOT_THERE):  # its container ended meanwhile, and it with it
+                command.end(self._started, self._cgroup)
 
     def __repr__(self) -> str:
         return f"<Job {' '.join(self.command)!r}, pid {self.pid} inside, {'running' if self.running() else 'ended'}>"

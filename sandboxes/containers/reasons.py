@@ -1,0 +1,30 @@
+"""Why a container did not start, or is no more, in words that a reader can use."""
+
+from __future__ import annotations
+
+import docker
+
+from sandboxes.containers.engine import NO_ANSWER, Engine
+from sandboxes.errors import SandboxError, SandboxGone, StartFailed, Unavailable
+
+
+def not_started(error: docker.errors.APIError) -> StartFailed:
+    """The engine refused to make or start a container."""
+    return StartFailed(
+        "The container did not start.", seen=str(error.explanation), remedy="./textbook doctor; then try it again"
+    )
+
+
+def gone(engine: Engine, container_id: str, name: str, error: Exception) -> SandboxError:
+    """What became of a container that a call did not reach; Unavailable when it runs all the same."""
+    try:
+        state = engine.inspect(container_id)["State"]
+    except docker.errors.APIError as missing:
+        return SandboxGone(f"Container {name} is gone.", seen=str(missing.explanation), remedy="start a new one")
+    except NO_ANSWER as dead:
+        return engine.gone(dead)
+    if state["Running"]:
+        return Unavailable(f"Container {name} runs, and the engine refused.", seen=str(error), remedy="try it again")
+    why = "the kernel killed it for memory" if state.get("OOMKilled") else f"exit status {state.get('ExitCode')}"
+    seen = f"{why} {state.get('Error', '')}".strip()
+    return SandboxGone(f"Container {name} has ended.", seen=seen, remedy="start a new one")
