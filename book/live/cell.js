@@ -101,6 +101,7 @@ export class Cell {
 
   end(state) {
     clearInterval(this.#clock);
+    this.state = state;
     this.#outputPlace().style.minHeight = "";
     this.show(state);
   }
@@ -122,6 +123,7 @@ export class Cell {
 
   #elapsed() {
     const seconds = (performance.now() - this.#began) / 1000;
+    if (seconds < 1 && this.state !== "running") return `${Math.ceil(seconds * 100) * 10} ms`;
     return seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
   }
 }

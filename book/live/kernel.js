@@ -41,6 +41,7 @@ export class Kernel extends EventTarget {
 
   /** Resolves to "ok", "error", "interrupted" or "lost" when the kernel has finished with the code. */
   async run(code, output) {
+    if (this.state === "died") this.#become("busy"); // it stays said until something runs
     const future = this.#kernel.requestExecute({ code, stop_on_error: true });
     output.area.future = future;
     try {
@@ -101,7 +102,7 @@ export class Kernel extends EventTarget {
     if (this.#restarting || this.state === "gone") return;
     if (status === "autorestarting") this.#become("died");
     else if (status === "dead" || status === "terminating") this.#become("ended");
-    else if (this.state === "died" && status !== "busy") return; // it stays said until something runs
+    else if (this.state === "died" || this.state === "lost") return;
     else if (status === "idle") this.#become("ready");
     else if (status === "busy") this.#become("busy");
   }
