@@ -1,9 +1,9 @@
 """Virtual machines: the only place that knows QEMU."""
 
 from sandboxes.guests.accelerator import choose_accelerator, known_accelerator
-from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.job import Job
 from sandboxes.guests.kernels import GuestKernel
+from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.setup import GuestParts, found, prepare
 from sandboxes.guests.start import guest, needed_kernel
 from sandboxes.guests.stock import stock_arguments, stock_boot_ms

@@ -16,7 +16,7 @@ from sandboxes.guests.cache import guests_folder, locked, put
 from sandboxes.guests.channel import ChannelLost
 from sandboxes.guests.emulator import KVM, Emulator
 from sandboxes.guests.kernels import GuestKernel
-from sandboxes.guests.machine import Machine, found_firmware
+from sandboxes.guests.machine import Machine, found_firmware, found_program
 from sandboxes.kernel import boot_id
 from sandboxes.model import Accelerator
 
@@ -92,8 +92,9 @@ def _verdict() -> Path:
 
 
 def _where() -> list[object]:
-    """What the answer depends on: this boot of this machine, and who asks."""
-    return [boot_id(), os.getuid()]
+    """What the answer depends on: this boot of this machine, who asks, and which QEMU."""
+    program = found_program()
+    return [boot_id(), os.getuid(), program and os.stat(program).st_mtime_ns]
 
 
 def _cpu_flags() -> str:

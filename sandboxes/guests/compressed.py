@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import zlib
+from typing import Protocol
 
 from sandboxes.errors import GuestUnavailable
 
@@ -24,7 +25,10 @@ def kernel_inside(bzimage: bytes) -> bytes:
     sectors = bzimage[0x1F1] or 4
     offset, length = struct.unpack_from("<II", bzimage, 0x248)
     start = (sectors + 1) * 512 + offset
-    kernel = expanded(bzimage[start : start + length])
+    payload = bzimage[start : start + length]
+    if payload[:4] in (_LZ4_LEGACY, _ZSTD):
+        payload = payload[:-4]  # the kernel's build appends the size (size_append in scripts/Makefile.lib)
+    kernel = expanded(payload)
     if kernel[:4] != b"\x7fELF":
         raise _unreadable(f"the payload is no ELF file: it begins {kernel[:8].hex()}")
     return kernel
@@ -32,18 +36,31 @@ def kernel_inside(bzimage: bytes) -> bytes:
 
 def expanded(data: bytes) -> bytes:
     """The data without its compression, told by its first bytes (xz, gzip, lz4 legacy, zstd); unchanged when none."""
-    try:
-        if data[:6] == b"\xfd7zXZ\0":
-            return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(data)
-        if data[:2] == b"\x1f\x8b":
-            return zlib.decompressobj(wbits=31).decompress(data)
-    except (lzma.LZMAError, zlib.error) as error:
-        raise _unreadable(str(error)) from error
+    if data[:6] == b"\xfd7zXZ\0":
+        return _whole(lzma.LZMADecompressor(lzma.FORMAT_XZ), data)
+    if data[:2] == b"\x1f\x8b":
+        return _whole(zlib.decompressobj(wbits=31), data)
     if data[:4] == _LZ4_LEGACY:
-        return _by_program("lz4", data[:-4])  # the kernel's build appends the size, which is no part of the lz4 frame
+        return _by_program("lz4", data)
     if data[:4] == _ZSTD:
         return _by_program("zstd", data)
     return data
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _whole(decompressor: _Decompressor, data: bytes) -> bytes:
+    try:
+        found = decompressor.decompress(data)
+    except (lzma.LZMAError, zlib.error) as error:
+        raise _unreadable(str(error)) from error
+    if not decompressor.eof:
+        raise _unreadable("it is cut short")
+    return found
 
 
 def _by_program(name: str, data: bytes) -> bytes:
@@ -55,7 +72,7 @@ def _by_program(name: str, data: bytes) -> bytes:
             remedy=f"apt-get install {name}",
         )
     done = subprocess.run([program, "-dcq"], input=data, capture_output=True, check=False)
-    if not done.stdout:
+    if done.returncode:
         raise _unreadable(f"{name}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
 

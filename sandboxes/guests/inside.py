@@ -53,7 +53,9 @@ def parse_answer(answer: str) -> Inside:
     """Raises ValueError when the answer is not complete."""
     head, _, rest = answer.partition("== ns\n")
     links, _, rest = rest.partition("== status\n")
-    status, _, cmdline = rest.partition("== cmdline\n")
+    status, last, cmdline = rest.partition("== cmdline\n")
+    if not last:
+        raise ValueError("the answer is not complete")
     asker, release, boot_id, cpu, memory = head.splitlines()
     return Inside(
         kernel=release,

@@ -10,10 +10,10 @@ from typing import NoReturn, TypeVar
 
 from sandboxes import kernel as host_kernel
 from sandboxes import request
-from sandboxes.errors import RunTimeout, SandboxGone
+from sandboxes.errors import RunTimeout, SandboxGone, Unavailable
 from sandboxes.guests.channel import SAY_S, ChannelLost, Overdue
 from sandboxes.guests.emulator import Emulator
-from sandboxes.guests.inside import NAMESPACES, QUESTION, parse_answer, parse_namespaces
+from sandboxes.guests.inside import NAMESPACES, QUESTION, Inside, parse_answer, parse_namespaces
 from sandboxes.guests.job import Job
 from sandboxes.guests.machine import Machine
 from sandboxes.guests.monitor import Monitor, MonitorLost
@@ -112,9 +112,9 @@ class GuestSandbox:
     def facts(self) -> Guest:
         """The guest now: the QEMU process on the host, its devices, and what the kernel inside says.
 
-        Raises SandboxGone, RunTimeout.
+        Raises SandboxGone, RunTimeout, and Unavailable when the tools that answer are gone from the guest.
         """
-        inside = parse_answer(self.run(QUESTION).stdout)
+        inside = self._inside()
         hardware = self._asked(self._monitor.hardware)
         pid = self._emulator.process.pid
         return Guest(
@@ -148,6 +148,17 @@ class GuestSandbox:
                 self._emulator.close()
                 self._monitor.close()
                 owner().release(self)
+
+    def _inside(self) -> Inside:
+        answer = self.run(QUESTION)
+        try:
+            return parse_answer(answer.stdout)
+        except (ValueError, KeyError) as error:
+            raise Unavailable(
+                f"The guest {self.name} cannot describe itself.",
+                seen=answer.stderr.strip()[-200:] or str(error),
+                remedy="start another",
+            ) from error
 
     def _asked(self, question: Callable[[], T]) -> T:
         """What QEMU's monitor answers."""

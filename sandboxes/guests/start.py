@@ -13,10 +13,10 @@ from sandboxes.errors import BadRequest, GuestUnavailable, StartFailed
 from sandboxes.guests.accelerator import CHOICES, choose_accelerator
 from sandboxes.guests.channel import ChannelLost
 from sandboxes.guests.emulator import Emulator
-from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.kernels import GuestKernel, found_kernel
 from sandboxes.guests.machine import Machine, found_firmware
 from sandboxes.guests.monitor import Monitor, MonitorLost
+from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.model import Accelerator
 
 LEAST_MEMORY_BYTES = 96 << 20
