@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandboxes.model import Guest
+from sandboxes.model import Device, Guest
 
 MIB = 1 << 20
 EMULATED = "emulated: shows the mechanism, promises no security"
 SHOWN_PROCESSES = 12
+KTHREADD = 2
+"""Parent of all kernel threads; the kernel starts it as the second process (init/main.c, rest_init)."""
+FIRST_KINDS = ("serial", "pci", "clock", "interrupts")
 DEVICE_SOURCE = "QMP: human-monitor-command, info qtree"
 
 
@@ -47,13 +50,13 @@ def layers_of(guest: Guest) -> tuple[Layer, ...]:
 
 
 def _programs(guest: Guest) -> Layer:
-    programs = [process for process in guest.inside_processes if process.command]
-    threads = [process for process in guest.inside_processes if not process.command]
+    threads = [process for process in guest.inside_processes if KTHREADD in (process.pid, process.ppid)]
+    programs = [process for process in guest.inside_processes if process not in threads]
     facts = [Fact(f"pid {one.pid} {one.name}", one.command, f"guest: /proc/{one.pid}/cmdline") for one in programs]
     if len(facts) > SHOWN_PROCESSES:
         facts[SHOWN_PROCESSES:] = [Fact("and more", f"{len(facts) - SHOWN_PROCESSES} programs", "guest: /proc")]
     if threads:
-        facts.append(Fact("kernel threads", str(len(threads)), "guest: /proc (those with an empty cmdline)"))
+        facts.append(Fact("kernel threads", str(len(threads)), "guest: /proc (children of pid 2, kthreadd)"))
     names = list(dict.fromkeys(one.name for one in programs))
     summary = f"{_count(len(programs), 'program', 'programs')}: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
     crossing = "system calls of the guest's kernel"
@@ -81,10 +84,13 @@ def _devices(guest: Guest) -> Layer:
         Fact("processor model", guest.cpu_model, "QEMU command line"),
         Fact("memory", _mib(guest.memory_bytes), "QEMU command line"),
         Fact("firmware", guest.firmware, "QEMU command line"),
-        *(Fact(f"{one.kind}: {one.name}", one.detail, DEVICE_SOURCE) for one in guest.devices),
+        *(
+            Fact(f"{one.kind}: {one.name}", one.detail or "–", DEVICE_SOURCE)
+            for one in sorted(guest.devices, key=_rank)
+        ),
     )
-    kinds = ", ".join(dict.fromkeys(one.kind for one in guest.devices))
-    summary = f"processor {guest.cpu_model}, {_mib(guest.memory_bytes)} RAM" + (f", {kinds}" if kinds else "")
+    listed = _count(len(guest.devices), "device", "devices")
+    summary = f"processor (model {guest.cpu_model}), {_mib(guest.memory_bytes)} RAM, {listed}"
     return Layer(
         "QEMU, a process of the host",
         "Virtual devices",
@@ -133,6 +139,10 @@ def _hardware(guest: Guest) -> Layer:
     )
     summary = f"{_count(host.cpus, 'CPU', 'CPUs')} ({host.machine}), {_mib(host.memory_bytes)} memory"
     return Layer("The host", "Hardware", summary, facts, "")
+
+
+def _rank(device: Device) -> int:
+    return FIRST_KINDS.index(device.kind) if device.kind in FIRST_KINDS else len(FIRST_KINDS)
 
 
 def _mib(size_bytes: int) -> str:
