@@ -16,7 +16,7 @@ import requests
 import urllib3
 
 from sandboxes.containers import members
-from sandboxes.containers.engine import NO_ANSWER, Engine
+from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.output import Streams
 from sandboxes.errors import RunTimeout, SandboxError
 from sandboxes.kernel import Cgroup

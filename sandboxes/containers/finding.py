@@ -12,8 +12,8 @@ import docker
 
 from sandboxes import model
 from sandboxes.containers import private
+from sandboxes.containers.client import NO_ANSWER, Engine, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
-from sandboxes.containers.engine import NO_ANSWER, Engine, parse_facts
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import EngineUnavailable
 from sandboxes.kernel import host

@@ -61,12 +61,7 @@ def by_engine_pid(cgroup: Cgroup, engine_pid: int) -> tuple[int, int] | None:
 
 def marked(cgroup: Cgroup, mark: str) -> list[int]:
     """Members whose initial environment has the line `mark` (proc_pid_environ(5)). Raises PermissionError."""
-    found = []
-    for pid, _ in live(cgroup):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if mark.encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
-                found.append(pid)
-    return found
+    return [pid for pid, _ in live(cgroup) if _carries(pid, mark)]
 
 
 def kill_marked(cgroup: Cgroup, mark: str, deadline_s: float = 2.0) -> bool:
@@ -77,17 +72,24 @@ def kill_marked(cgroup: Cgroup, mark: str, deadline_s: float = 2.0) -> bool:
         if not pids:
             return True
         for pid in pids:
-            _kill(cgroup, pid, mark)
+            _kill(pid, mark)
         time.sleep(0.005)
     return False
 
 
-def _kill(cgroup: Cgroup, pid: int, mark: str) -> None:
+def _kill(pid: int, mark: str) -> None:
     """A pidfd (pidfd_open(2)) is taken before looking again, so that no reused number is hit."""
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(pid)
         try:
-            if pid in marked(cgroup, mark):
+            if _carries(pid, mark):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:
             os.close(handle)
+
+
+def _carries(pid: int, mark: str) -> bool:
+    try:
+        return mark.encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import docker
 
-from sandboxes.containers.engine import NO_ANSWER, Engine
+from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.errors import SandboxError, SandboxGone, StartFailed, Unavailable
 
 

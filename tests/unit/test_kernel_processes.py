@@ -75,7 +75,7 @@ def test_our_own_namespaces_are_those_of_proc_self() -> None:
 def test_a_child_in_its_own_uts_namespace_differs_there_and_nowhere_else() -> None:
     if os.geteuid() != 0:
         pytest.skip("unshare --uts needs root")
-    child = subprocess.Popen(["unshare", "--uts", "sleep", "30"])
+    child = subprocess.Popen(["/usr/bin/unshare", "--uts", "sleep", "30"])
     try:
         ours, until = kernel.namespaces(os.getpid()), time.monotonic() + 5
         while (theirs := kernel.namespaces(child.pid)) == ours and time.monotonic() < until:
@@ -87,7 +87,7 @@ def test_a_child_in_its_own_uts_namespace_differs_there_and_nowhere_else() -> No
 
 
 def test_a_process_that_ended_is_gone() -> None:
-    child = subprocess.Popen(["true"])
+    child = subprocess.Popen(["/bin/true"])
     child.wait()
     for look in (kernel.process, kernel.threads, kernel.namespaces, kernel.pss_bytes, kernel.capabilities):
         with pytest.raises(SandboxGone, match=str(child.pid)):
@@ -108,7 +108,7 @@ def test_a_process_of_somebody_else_is_unavailable_and_said_so() -> None:
 
 
 def test_a_zombie_is_known_as_one() -> None:
-    child = subprocess.Popen(["true"])
+    child = subprocess.Popen(["/bin/true"])
     until = time.monotonic() + 5
     path = Path(f"/proc/{child.pid}/status")
     while not kernel.is_zombie(path.read_text()) and time.monotonic() < until:
@@ -146,7 +146,7 @@ def test_the_proportional_share_is_positive_and_at_most_the_resident_size() -> N
 
 def test_the_host_is_what_uname_and_meminfo_say() -> None:
     seen = kernel.host()
-    assert seen.kernel == subprocess.run(["uname", "-r"], capture_output=True, text=True, check=True).stdout.strip()
+    assert seen.kernel == subprocess.run(["/bin/uname", "-r"], capture_output=True, text=True, check=True).stdout.strip()
     assert seen.cpus == os.cpu_count()
     assert seen.memory_bytes == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert seen.cgroups in ("v1", "v2", "hybrid", "none")

@@ -14,7 +14,7 @@ import docker
 
 from sandboxes import kernel, model, request
 from sandboxes.containers import command, members, reasons
-from sandboxes.containers.engine import NO_ANSWER, Engine
+from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.finding import engine
 from sandboxes.containers.job import Job
 from sandboxes.containers.wanted import Wanted, changed_limits, limits, resources, wanted

@@ -1,0 +1,149 @@
+"""Which engine is used is decided by its answer; what is missing is said in plain words."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandboxes.containers import find_engine, finding, private
+from sandboxes.containers.client import Engine, parse_facts
+from sandboxes.containers.endpoints import Endpoint, endpoints
+from sandboxes.errors import EngineUnavailable, LimitIgnored
+from sandboxes.model import Limits
+
+RECORDED: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "data/engines/docker-20.10-root-v1.json").read_text()
+)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No engine of the reader's, and none of ours yet."""
+    monkeypatch.setattr(finding, "endpoints", lambda: iter(()))
+    monkeypatch.setattr(finding, "_current", None)
+
+
+def test_a_recorded_engine_is_described() -> None:
+    seen = parse_facts(RECORDED["version"], RECORDED["info"], "private")
+    assert (seen.name, seen.version, seen.runtime, seen.rootless) == ("Docker", "20.10.24", "runc", False)
+    assert (seen.cgroup_version, seen.cgroup_driver) == ("v1", "cgroupfs")
+    assert seen.enforces == {"cpu", "memory", "pids"}
+
+
+def test_a_rootless_engine_on_version_1_enforces_nothing_whatever_it_says() -> None:
+    info = RECORDED["info"] | {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+    assert parse_facts(RECORDED["version"], info, "reader").enforces == frozenset()
+
+
+def test_an_engine_without_a_cgroup_driver_enforces_nothing() -> None:
+    info = RECORDED["info"] | {"CgroupDriver": "none", "CgroupVersion": "2"}
+    assert parse_facts(RECORDED["version"], info, "reader").enforces == frozenset()
+
+
+def test_a_rootless_engine_on_version_2_enforces_what_was_delegated() -> None:
+    info = RECORDED["info"] | {"SecurityOptions": ["name=rootless"], "CgroupVersion": "2", "CpuCfsQuota": False}
+    seen = parse_facts(RECORDED["version"], info, "reader")
+    assert seen.rootless and seen.enforces == {"memory", "pids"}
+
+
+def test_podman_is_called_podman() -> None:
+    version = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}
+    assert parse_facts(version, RECORDED["info"], "reader").name == "Podman"
+
+
+class Powerless(Engine):
+    def __init__(self) -> None:
+        self._facts = parse_facts(RECORDED["version"], RECORDED["info"] | {"CgroupDriver": "none"}, "reader")
+
+    def facts(self) -> Any:
+        return self._facts
+
+
+def test_a_limit_that_would_be_ignored_is_an_error() -> None:
+    with pytest.raises(LimitIgnored, match="memory=None") as caught:
+        Powerless().enforce(Limits(64 << 20, None, 64))
+    assert "memory, pids" in caught.value.what
+
+
+def test_no_limit_can_be_ignored() -> None:
+    Powerless().enforce(Limits(None, None, None))
+
+
+def test_docker_host_comes_first_and_each_address_once(tmp_path: Path) -> None:
+    found = list(endpoints({"DOCKER_HOST": f"unix://{tmp_path}/d.sock", "XDG_RUNTIME_DIR": str(tmp_path)}))
+    assert found[0] == Endpoint(f"unix://{tmp_path}/d.sock", "DOCKER_HOST")
+    assert len({endpoint.url for endpoint in found}) == len(found)
+
+
+def test_a_socket_that_does_not_exist_is_not_asked(tmp_path: Path) -> None:
+    assert not [endpoint for endpoint in endpoints({"XDG_RUNTIME_DIR": str(tmp_path)}) if str(tmp_path) in endpoint.url]
+    (tmp_path / "podman").mkdir()
+    (tmp_path / "podman/podman.sock").touch()
+    assert [endpoint for endpoint in endpoints({"XDG_RUNTIME_DIR": str(tmp_path)}) if "podman" in endpoint.source]
+
+
+@pytest.fixture
+def deaf(tmp_path: Path) -> Iterator[Path]:
+    """A socket that takes connections and never answers."""
+    path = tmp_path / "deaf.sock"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    yield path
+    listener.close()
+
+
+def test_an_engine_that_does_not_answer_is_passed_over_and_named(deaf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "endpoints", lambda: iter([Endpoint(f"unix://{deaf}", "DOCKER_HOST")]))
+    begun = time.monotonic()
+    tried = finding.readers_engine()
+    assert isinstance(tried, list) and str(deaf) in tried[0]
+    assert time.monotonic() - begun < 4
+
+
+def _without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    which = private.shutil.which
+    monkeypatch.setattr(private.shutil, "which", lambda name, **rest: None if name == missing else which(name, **rest))
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("look", [find_engine, finding.engine])
+def test_without_dockerd_the_error_names_it_and_the_remedy_at_once(look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _without(monkeypatch, "dockerd")
+    begun = time.monotonic()
+    with pytest.raises(EngineUnavailable, match=r"dockerd") as caught:
+        look()
+    assert time.monotonic() - begun < 2
+    assert "apt-get install docker.io" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_user_who_is_not_root_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private.shutil, "which", lambda name, **rest: f"/usr/bin/{name}")
+    monkeypatch.setattr(private.os, "geteuid", lambda: 1000)
+    with pytest.raises(EngineUnavailable, match="needs root") as caught:
+        finding.engine()
+    assert "Podman" in caught.value.remedy
+
+
+def test_the_error_also_says_which_engines_were_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(finding, "_current", None)
+    monkeypatch.setattr(finding, "endpoints", lambda: iter([Endpoint(f"unix://{tmp_path}/none.sock", "DOCKER_HOST")]))
+    _without(monkeypatch, "dockerd")
+    with pytest.raises(EngineUnavailable, match=f"DOCKER_HOST.*{tmp_path}/none.sock"):
+        find_engine()
+
+
+def test_controllers_are_those_that_the_kernel_has_switched_on(tmp_path: Path) -> None:
+    (tmp_path / "cgroups").write_text(
+        "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t1\t1\nmemory\t0\t1\t1\npids\t4\t1\t0\n"
+    )
+    assert finding.controllers(tmp_path, tmp_path / "none") == {"cpu"}
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
+    assert finding.controllers(tmp_path, tmp_path / "cgroup.controllers") == {"cpu", "memory", "pids"}

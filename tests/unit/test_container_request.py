@@ -1,0 +1,87 @@
+"""What a reader may ask of a container is checked before an engine is even looked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandboxes import containers
+from sandboxes.containers import sandbox as module
+from sandboxes.containers.profile import HARDENED, OPEN
+from sandboxes.containers.wanted import changed_limits, limits, resources, wanted
+from sandboxes.errors import BadRequest
+from sandboxes.kernel import host
+from sandboxes.model import Limits
+
+BAD: list[tuple[str, Any]] = [
+    *(("memory", bad) for bad in ("-1", "1T", "", "lots", "5M", 0, -1, 1.5, True, float("nan"), b"64M", [64])),
+    *(("cpus", bad) for bad in (float("nan"), float("inf"), 0, -1, 0.001, 10_000, "1", True, None.__class__)),
+    *(("pids", bad) for bad in (0, -1, 1, 10**9, 2.5, "64", True)),
+    *(("network", bad) for bad in ("yes", 1, None)),
+    *(("profile", bad) for bad in ("weak", "", None, 3)),
+    *(("image", bad) for bad in (3, "", "a b", "x" * 300, "-rm", b"alpine", "a\0b")),
+    *(("name", bad) for bad in ("", "a b", "../x", "x" * 41, 7, "é", "a\n")),
+]
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked_for() -> None:
+        raise AssertionError("an engine was looked for")
+
+    monkeypatch.setattr(module, "engine", looked_for)
+
+
+@pytest.mark.usefixtures("no_engine")
+@pytest.mark.parametrize(("field", "value"), BAD, ids=lambda value: repr(value)[:20])
+def test_a_bad_argument_is_named_before_anything_starts(field: str, value: Any) -> None:
+    with pytest.raises(BadRequest) as caught:
+        containers.container(**{field: value})
+    assert caught.value.field == field
+    assert caught.value.remedy
+    assert len(str(caught.value)) < 600
+
+
+def test_the_defaults_are_hardened_and_limited() -> None:
+    asked = wanted(None, "128M", 0.5, 64, False, "hardened", None)
+    assert asked.limits == Limits(128 << 20, 0.5, 64)
+    config = asked.host_config()
+    assert config["CapDrop"] == ["ALL"] and config["ReadonlyRootfs"] is True
+    assert config["SecurityOpt"] == ["no-new-privileges:true"]
+    assert (config["Memory"], config["CpuQuota"], config["CpuPeriod"], config["PidsLimit"]) == (
+        128 << 20,
+        50000,
+        100000,
+        64,
+    )
+    assert "Privileged" not in config and "Binds" not in config and "Devices" not in config
+
+
+def test_no_profile_gives_more_than_docker_does() -> None:
+    for profile in (HARDENED, OPEN):
+        assert not profile.host_config.keys() & {"Privileged", "CapAdd", "Binds", "Mounts", "Devices", "PidMode"}
+        assert not any("unconfined" in option for option in profile.host_config.get("SecurityOpt", ()))
+
+
+def test_none_asks_for_no_limit() -> None:
+    assert resources(limits(None, None, None)) == {}
+
+
+def test_the_bounds_are_those_of_this_machine() -> None:
+    machine = host()
+    assert limits("6M", 0.01, 16) == Limits(6 << 20, 0.01, 16)
+    assert limits(machine.memory_bytes, machine.cpus, 32768).memory_bytes == machine.memory_bytes
+    with pytest.raises(BadRequest):
+        limits(machine.memory_bytes + 1, None, None)
+    with pytest.raises(BadRequest):
+        limits(None, machine.cpus + 0.5, None)
+
+
+def test_a_change_keeps_the_other_limits() -> None:
+    assert changed_limits(Limits(1, 0.5, 64), Limits(None, 0.25, None)) == Limits(1, 0.25, 64)
+
+
+def test_names_are_different_when_none_is_given() -> None:
+    names = {wanted(None, None, None, None, False, "open", None).name for _ in range(20)}
+    assert len(names) == 20
