@@ -103,7 +103,9 @@ def bench(target: Path | None, *, pairs: int = LEAST_PAIRS) -> int:
         rows.append(as_row(row(pairs, lambda text: console.print(f"  {text}", style="dim", markup=False))))
     table = Table("row", "ratio", "95 % interval", "n")
     for found in rows:
-        table.add_row(found["id"], f"{found['ratio']:.2f}", f"{found['low']:.2f} to {found['high']:.2f}", str(found["n"]))
+        table.add_row(
+            found["id"], f"{found['ratio']:.2f}", f"{found['low']:.2f} to {found['high']:.2f}", str(found["n"])
+        )
     console.print(table)
     if target is not None:
         text = json.dumps(rows, indent=2) + "\n"

@@ -23,7 +23,7 @@ def build() -> int:
     machine (kernel, engine, QEMU, accelerator) did: jupyter-cache looks at cells alone, so the whole cache goes then.
     """
     _forget_stale_outputs()
-    command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "-W", "--keep-going"]
+    command = [os.path.join(os.path.dirname(sys.executable), "jupyter-book"), "build", str(ROOT), "-W", "--keep-going"]
     with step("Executing the pages and building the book"):
         done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
     (BUILD / "build.log").write_text(done.stdout + done.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import socket
@@ -9,7 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from book.console import console, note
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from book.folders import ROOT
 from book.setup import packages
 from sandboxes import doctor as examine
@@ -45,16 +49,20 @@ def findings() -> dict[str, Any]:
         seen = f"{report.host.memory_bytes >> 20} MiB"
         problems.append({"what": "There is little memory.", "seen": seen, "try": "run one page at a time"})
     return {
-        "host": {"system": report.host.system, "kernel": report.host.kernel, "machine": report.host.machine, "cpus": report.host.cpus},
+        "host": {name: getattr(report.host, name) for name in ("system", "kernel", "machine", "cpus")},
         "engine": _engine(report),
-        "cgroups": {"version": report.host.cgroups, "enforced": sorted(report.engine.enforces) if report.engine else []},
-        "accelerator": {"name": report.accelerator.name, "proof": report.accelerator.proof} if report.accelerator else None,
+        "cgroups": {"version": report.host.cgroups, "enforced": _enforced(report)},
+        "accelerator": dataclasses.asdict(report.accelerator) if report.accelerator else None,
         "guest": dict(report.guest) if report.guest else None,
         "disk": disk,
         "memory": {"total_bytes": report.host.memory_bytes},
         "ports": {"address": "127.0.0.1", "usual": GOOD_PORT, "usual_is_free": _free(GOOD_PORT)},
         "problems": problems,
     }
+
+
+def _enforced(report: Report) -> list[str]:
+    return sorted(report.engine.enforces) if report.engine else []
 
 
 def _engine(report: Report) -> dict[str, Any] | None:
@@ -67,7 +75,7 @@ def _engine(report: Report) -> dict[str, Any] | None:
         "origin": engine.origin,
         "rootless": engine.rootless,
         "cgroup_version": engine.cgroup_version,
-        "enforces": sorted(engine.enforces),
+        "enforces": _enforced(report),
     }
 
 
@@ -95,21 +103,26 @@ def _free(port: int) -> bool:
 
 
 def _in_words(found: dict[str, Any]) -> None:
+    table = Table.grid(padding=(0, 2))
     for label, text in _lines(found):
-        console.print(f"[bold]{label:<12}[/] {text}", highlight=False)
+        table.add_row(f"[bold]{label}[/]", escape(text))
+    page = Console(highlight=False)
+    page.print(table)
     for problem in found["problems"]:
-        note(f"\n✗ {problem['what']}\n  seen: {problem['seen']}\n  try:  {problem['try']}")
+        page.print(f"\n✗ {problem['what']}\n  seen: {problem['seen']}\n  try:  {problem['try']}", markup=False)
     if not found["problems"]:
-        note("\n✓ Everything that the pages need is here.")
+        page.print("\n✓ Everything that the pages need is here.")
 
 
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     host, engine, guest, accelerator = found["host"], found["engine"], found["guest"], found["accelerator"]
-    origin = {"private": "private: started when a page needs it, ends with the page", "reader": "yours, already running"}
+    origin = {"private": "private: starts when a page needs it, ends with it", "reader": "yours, already running"}
     lines = [("machine", f"{host['system']}, Linux {host['kernel']} ({host['machine']}), {host['cpus']} CPUs")]
     lines.append(("memory", f"{found['memory']['total_bytes'] / 2**30:.1f} GiB"))
     disk = found["disk"]
-    lines.append(("disk", f"{disk['free_bytes'] / 2**30:.0f} GiB free; cache {disk['cache']}: {disk['cache_bytes'] >> 20} MiB"))
+    lines.append(
+        ("disk", f"{disk['free_bytes'] / 2**30:.0f} GiB free; cache {disk['cache']}: {disk['cache_bytes'] >> 20} MiB")
+    )
     if engine:
         rootless = "rootless" if engine["rootless"] else "as root"
         lines.append(("containers", f"{engine['name']} {engine['version']}, {rootless} ({origin[engine['origin']]})"))

@@ -1,4 +1,4 @@
-"""What has to be there before a page can run: system packages, browser libraries, the guest's kernel, images."""
+"""What has to be there before a page can run: system packages, browser libraries, the guest's kernel."""
 
 from book.setup.everything import prepare
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from book import vendor
 from book.console import step
 from book.setup import packages
-from sandboxes import containers, guests
+from sandboxes import guests
 
 
 def prepare(*, browser: bool = False) -> None:
-    """Afterwards the pages can run: packages, browser libraries, guest kernel and initramfs, container image."""
+    """Afterwards the pages can run: packages, browser libraries, guest kernel and initramfs.
+
+    The container image needs no step: it is made from this machine's busybox in milliseconds when first asked for.
+    """
     packages.install([*packages.NEEDS, packages.BROWSER] if browser else packages.NEEDS)
     with step("Browser libraries, checked by hash") as tell:
         vendor.fetch(tell)
     with step("Guest kernel and initramfs") as tell:
         guests.prepare(tell)
-    with step("Container image from this machine's busybox"):
-        containers.prepare()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from book.console import note, step
 from book.folders import INSTALLED_PACKAGES
-from sandboxes.containers import engine_answers
+from sandboxes.containers import find_engine
+from sandboxes.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ def _static_busybox() -> bool:
 
 
 def _engine() -> bool:
-    return engine_answers() or _on_path("dockerd")()
+    """An engine answers, or there is one to start. A docker client alone is neither."""
+    try:
+        return bool(find_engine())
+    except Unavailable:
+        return _on_path("dockerd")()
 
 
 NEEDS = (
