@@ -19,7 +19,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="textbook", description="Boundaries: virtual machines and containers, live.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
     serve = verbs.add_parser("serve", help="build what is not built and open the book, with kernels behind its cells")
-    serve.add_argument("--port", type=int, default=None, help="port on 127.0.0.1 (a free one when not given)")
+    serve.add_argument("--port", type=int, default=None, help="port on 127.0.0.1 (8888, or any free one)")
     serve.add_argument("--no-browser", action="store_true", help="only print the address")
     verbs.add_parser("build", help="execute the pages and write them to _build/html")
     verbs.add_parser("test", help="run the whole suite, or what the pytest arguments name", add_help=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from book.folders import ROOT
+from book.serving import USUAL_PORT, port_is_free
 from book.setup import packages
 from sandboxes import doctor as examine
 from sandboxes.lifecycle import cache_folder
@@ -22,7 +22,6 @@ from sandboxes.model import Report
 
 NEEDED_DISK_BYTES = 2 << 30
 NEEDED_MEMORY_BYTES = 2 << 30
-GOOD_PORT = 8888
 
 
 def doctor(*, as_json: bool) -> int:
@@ -56,7 +55,7 @@ def findings() -> dict[str, Any]:
         "guest": dict(report.guest) if report.guest else None,
         "disk": disk,
         "memory": {"total_bytes": report.host.memory_bytes},
-        "ports": {"address": "127.0.0.1", "usual": GOOD_PORT, "usual_is_free": _free(GOOD_PORT)},
+        "ports": {"address": "127.0.0.1", "usual": USUAL_PORT, "usual_is_free": port_is_free(USUAL_PORT)},
         "problems": problems,
     }
 
@@ -95,11 +94,6 @@ def _disk() -> dict[str, Any]:
 
 def _home(path: Path) -> str:
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _in_words(found: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from book.extensions.outputs import closed
+
 BOOK = Path(__file__).resolve().parent.parent
 LEAVE_OUT = shutil.ignore_patterns("tests-only", ".*")
 
@@ -23,6 +25,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     for listeners in app.events.listeners.values():
         listeners[:] = [one for one in listeners if one.handler.__module__ != "sphinx_thebe"]
     app.connect("builder-inited", copy_assets)
+    app.connect("doctree-resolved", close_outputs)
     app.connect("html-page-context", add_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -35,6 +38,15 @@ def copy_assets(app: Sphinx) -> None:
         target = Path(app.outdir, "_static", name)
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target, ignore=LEAVE_OUT)
+
+
+def close_outputs(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Recorded HTML ends what it began; jupyterquiz, for one, leaves its container open."""
+    for output in doctree.findall(nodes.container):
+        if output.get("nb_element") == "cell_code_output":
+            for raw in output.findall(nodes.raw):
+                if raw.get("format") == "html":
+                    raw.children = [nodes.Text(closed(raw.astext()))]
 
 
 def add_assets(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:

@@ -13,7 +13,7 @@ const SAYS = {
   died: ["warning", "The kernel died. A new one is there; nothing has run in it."],
   ended: ["warning", "The kernel has ended, and the page's sandboxes with it."],
   lost: ["warning", "Connection lost: trying again …"],
-  gone: ["warning", "Connection lost. Is the book still being served?"],
+  gone: ["warning", "Connection lost. If the book was stopped, start it again and open its new address."],
 };
 
 const EXPLAINS = {
@@ -35,7 +35,7 @@ export class Bar {
     this.buttons = {
       connect: button("Run this page", "live-primary", does.connect, "run"),
       runAll: button("Run all", "live-primary", does.runAll, "run"),
-      again: button("Start again", "live-primary", does.again),
+      again: button("", "live-primary", does.again),
       interrupt: button("Interrupt", "", does.interrupt, "interrupted"),
       restart: button("Restart …", "", () => this.#ask(does.restart)),
     };
@@ -56,6 +56,7 @@ export class Bar {
     this.status.replaceChildren(icon(shape), more ? `${words}: ${more}` : words);
     const connected = !["off", "connecting"].includes(state) || this.connected;
     this.connected = connected;
+    this.buttons.again.textContent = state === "ended" ? "Start a new kernel" : "Try again";
     const over = ["gone", "ended"].includes(state);
     this.#only({
       connect: !connected,

@@ -2,6 +2,7 @@
 import { LIBRARIES, SERVER, SESSION_PATH, about, script, style } from "./place.js";
 import { keepLocal } from "./widgets.js";
 
+const PATIENCE_MS = 15000; // a connection that stays lost for so long is called gone; it may still come back
 const MATHJAX = { mathjaxUrl: "page", mathjaxConfig: "" }; // ours is used: see widgets.js
 
 /** Why there is no kernel to be had: "static" host, "login" needed, or "silent" server. */
@@ -20,6 +21,7 @@ export class Kernel extends EventTarget {
   #session;
   #thebe;
   #restarting = false;
+  #losing;
 
   async connect() {
     this.#become("connecting");
@@ -110,7 +112,7 @@ export class Kernel extends EventTarget {
   async #linkChanged(link) {
     if (this.#restarting || ["died", "ended"].includes(this.state)) return;
     if (link === "connected") this.#become(this.#kernel.status === "busy" ? "busy" : "ready");
-    else if (link === "connecting") this.#become("lost");
+    else if (link === "connecting") this.#become(this.state === "gone" ? "gone" : "lost");
     else this.#become((await this.#exists()) ? "gone" : "ended");
   }
 
@@ -127,6 +129,8 @@ export class Kernel extends EventTarget {
   #become(state) {
     if (state === this.state) return;
     this.state = state;
+    clearTimeout(this.#losing);
+    if (state === "lost") this.#losing = setTimeout(() => this.#become("gone"), PATIENCE_MS);
     this.dispatchEvent(new Event("change"));
   }
 }
