@@ -15,11 +15,10 @@ from sandboxes.view.markup import Markup, element
 CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,
-    "plotlyServerURL": "",
     "responsive": True,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
 }
-"""Nothing leaves the page: no logo, no "Share chart", no server to send a chart to."""
+"""Nothing leaves the page: no logo, no button that sends the chart to a server."""
 
 INK = "#767676"
 """Readable on white and on black; on the book's pages the stylesheet puts the text's own colour in its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sandboxes.model import Device, Guest
@@ -57,7 +58,7 @@ def _programs(guest: Guest) -> Layer:
         facts[SHOWN_PROCESSES:] = [Fact("and more", f"{len(facts) - SHOWN_PROCESSES} programs", "guest: /proc")]
     if threads:
         facts.append(Fact("kernel threads", str(len(threads)), "guest: /proc (children of pid 2, kthreadd)"))
-    names = list(dict.fromkeys(one.name for one in programs))
+    names = [name if many == 1 else f"{name} ×{many}" for name, many in Counter(one.name for one in programs).items()]
     summary = f"{_count(len(programs), 'program', 'programs')}: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
     crossing = "system calls of the guest's kernel"
     return Layer(
