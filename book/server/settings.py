@@ -48,7 +48,8 @@ def settings_for(html: Path, root: Path, port: int, open_browser: bool) -> Confi
     settings.Application.log_level = logging.ERROR
     settings.BookApp.html = str(html)
     app = settings.ServerApp
-    app.jpserver_extensions = {"book.server.pages": True, "jupyterlab": True, "jupytext": True}
+    app.jpserver_extensions = {"book.server.pages": True, "jupyterlab": True, "jupytext": True, "jupyter_lsp": True}
+    app.contents_manager_class = "jupytext.TextFileContentsManager"
     app.ip, app.port, app.port_retries, app.root_dir = ADDRESS, port, 0, str(root)
     app.default_url, app.open_browser = "/book/", open_browser
     app.cookie_secret = secrets.token_bytes(32)  # a new one each time: an old cookie opens nothing
