@@ -17,6 +17,16 @@ ADDRESS = "127.0.0.1"
 IDLE_KERNEL_S = 1200
 """A kernel that no page is connected to and that does nothing is shut down after this; its sandboxes go with it."""
 
+LAB_SETTINGS = {
+    "@jupyterlab/docmanager-extension:plugin": {
+        "defaultViewers": {"markdown": "Jupytext Notebook", "myst": "Jupytext Notebook"}
+    },
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+LAB_LEAVES_OUT = {
+    "disabledExtensions": {f"@jupyterlab/{name}-extension": True for name in ("extensionmanager", "lsp", "terminal")}
+}
+
 
 def isolate(folder: Path) -> None:
     """Point Jupyter at folders of ours, and give the kernels our mark: should this process be killed, they go too."""
@@ -29,18 +39,10 @@ def isolate(folder: Path) -> None:
         PYDEVD_DISABLE_FILE_VALIDATION="1",
     )
     os.environ[MARK] = owner().id
-    overrides = folder / "config" / "labconfig" / "default_setting_overrides.json"
-    overrides.parent.mkdir(parents=True)
-    markdown_as_notebook = {"defaultViewers": {"markdown": "Jupytext Notebook", "myst": "Jupytext Notebook"}}
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    overrides.write_text(
-        json.dumps(
-            {
-                "@jupyterlab/docmanager-extension:plugin": markdown_as_notebook,
-                "@jupyterlab/apputils-extension:notification": quiet,
-            }
-        )
-    )
+    lab = folder / "config" / "labconfig"
+    lab.mkdir(parents=True)
+    (lab / "default_setting_overrides.json").write_text(json.dumps(LAB_SETTINGS))
+    (lab / "page_config.json").write_text(json.dumps(LAB_LEAVES_OUT))
 
 
 def settings_for(html: Path, root: Path, port: int, open_browser: bool) -> Config:
@@ -48,7 +50,7 @@ def settings_for(html: Path, root: Path, port: int, open_browser: bool) -> Confi
     settings.Application.log_level = logging.ERROR
     settings.BookApp.html = str(html)
     app = settings.ServerApp
-    app.jpserver_extensions = {"book.server.pages": True, "jupyterlab": True, "jupytext": True, "jupyter_lsp": True}
+    app.jpserver_extensions = {"book.server.pages": True, "jupyterlab": True, "jupytext": True}
     app.contents_manager_class = "jupytext.TextFileContentsManager"
     app.ip, app.port, app.port_retries, app.root_dir = ADDRESS, port, 0, str(root)
     app.default_url, app.open_browser = "/book/", open_browser
