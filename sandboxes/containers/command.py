@@ -118,6 +118,7 @@ def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
                 command.engine, command.container_id, ("sh", "-c", _KILL_INSIDE, "sh", command.mark), output=False
             )
             detach(killer)
+            killer.exit_code(2.0)
     if command.exit_code(2.0) is not None:
         return "it was killed with all its processes"
     command.engine.api.kill(command.container_id)
