@@ -52,7 +52,7 @@ def container_vs_cli(pairs: int, tell: Callable[[str], None]) -> Measurement:
         ("container()", lambda: measure.start_ms(container)),
         ("docker run", by_hand),
         pairs=pairs,
-        engine=engine.facts(),
+        report=doctor(),
         tell=tell,
     )
 
@@ -64,7 +64,7 @@ def guest_vs_stock_boot(pairs: int, tell: Callable[[str], None]) -> Measurement:
         ("guest()", lambda: measure.start_ms(guest)),
         ("plain QEMU", guests.stock_boot_ms),
         pairs=pairs,
-        accelerator=doctor().accelerator,
+        report=doctor(),
         tell=tell,
     )
 
@@ -77,7 +77,7 @@ def as_row(seen: Measurement) -> dict[str, Any]:
     top, bottom = seen.samples
     host = {
         **dataclasses.asdict(seen.host),
-        "load1": seen.load1,
+        "busy_before": seen.busy_before,
         "date": seen.date,
         "engine": f"{seen.engine.name} {seen.engine.version} ({seen.engine.origin})" if seen.engine else None,
         "accelerator": seen.accelerator.name if seen.accelerator else None,

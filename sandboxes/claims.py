@@ -20,6 +20,9 @@ from sandboxes.measure import interval
 from sandboxes.model import Measurement, Verdict
 
 LEDGER = Path(__file__).resolve().parent.parent / "chapters" / "claims.yml"
+BUSY = 0.5
+"""Above this share of CPU time used by others, a measurement decides nothing."""
+
 UNDECIDED = "undecided on this machine"
 VERDICTS = ("holds", "holds, with limits", "outdated", "refuted", "history", UNDECIDED)
 _UNITS_PER_SECOND = {"ms": 1000.0, "s": 1.0}
@@ -55,6 +58,7 @@ class Facts:
 class Claim:
     """One row of the ledger. `decided_by` is None while no page tests the claim, and for history: a source decides.
 
+    `sources` maps a key of the bibliography to how the text calls it.
     `text_expects` is the verdict that the page's prose is written for; a build in which another one comes out fails.
     """
 
@@ -66,7 +70,7 @@ class Claim:
     decided_by: Figure | Facts | None
     text_expects: str
     limits: str
-    sources: tuple[str, ...]
+    sources: Mapping[str, str]
 
 
 @cache
@@ -89,7 +93,7 @@ def _claim(row: Mapping[str, Any]) -> Claim:
         decided_by=_decision(row["id"], row.get("decided_by")),
         text_expects=(row.get("decided_by") or {}).get("text_expects", ""),
         limits=row.get("limits", ""),
-        sources=tuple(row.get("sources", ())),
+        sources=dict(row.get("sources", {})),
     )
 
 
@@ -119,7 +123,7 @@ def claim(claim_id: str, measured: Measurement | Mapping[str, bool]) -> Verdict:
     """What was measured (a Measurement) or observed (fact -> seen or not) says about a claim of the ledger.
 
     A figure gives the verdict of the one band that holds the whole interval of its median; when the interval lies in
-    two bands, or the machine was busier than it has CPUs, the verdict is "undecided on this machine".
+    two bands, or the machine was busy with other things, the verdict is "undecided on this machine".
     Raises BadRequest for an unknown claim, and when what the ledger asks for is not in `measured`.
     """
     row = ledger().get(claim_id)
@@ -137,7 +141,9 @@ def claim(claim_id: str, measured: Measurement | Mapping[str, bool]) -> Verdict:
         raise BadRequest(
             "measured", f"this claim is decided by {wanted}.", seen=type(measured).__name__, remedy="pass that"
         )
-    return Verdict(claim_id, row.statement, verdict, because, threshold(decision), row.limits, row.sources)
+    return Verdict(
+        claim_id, row.statement, verdict, because, threshold(decision), row.limits, tuple(row.sources.values())
+    )
 
 
 def threshold(decision: Figure | Facts) -> str:
@@ -166,9 +172,8 @@ def _by_figure(decision: Figure, measured: Measurement) -> tuple[str, str]:
     if sample is None:
         names = ", ".join(sample.name for sample in measured.samples)
         raise BadRequest("measured", f"has no sample called {decision.name!r}.", seen=names, remedy="measure that one")
-    if measured.load1[0] > measured.host.cpus:
-        busy = f"The machine was busy before we began: load {measured.load1[0]:.1f} on {measured.host.cpus} CPUs."
-        return UNDECIDED, busy
+    if measured.busy_before > BUSY:
+        return UNDECIDED, f"The machine was busy before we began: {measured.busy_before:.0%} of its CPU time was used."
     scale = _UNITS_PER_SECOND[decision.unit] / _UNITS_PER_SECOND[sample.unit]
     values = [value * scale for value in sample.values]
     low, high = interval(values)

@@ -15,8 +15,8 @@ QEMU_VERSION_S = 10.0
 def doctor() -> Report:
     """Host, container engine, accelerator and guest parts, and a problem for each thing that is missing.
 
-    No container is started and no private engine. The first call after the machine booted may start one canary guest, to
-    learn whether KVM works (5 s at the most); its verdict is kept.
+    No container and no private engine is started. The first call after the machine booted may start one canary guest,
+    to learn whether KVM works (5 s at the most); its verdict is kept.
     """
     problems: list[Problem] = []
     engine = _engine(problems)
@@ -59,8 +59,12 @@ def _accelerator(parts: guests.GuestParts, problems: list[Problem]) -> Accelerat
 def _guest(parts: guests.GuestParts) -> dict[str, str]:
     facts = {}
     if parts.qemu:
-        done = subprocess.run([parts.qemu, "--version"], capture_output=True, text=True, timeout=QEMU_VERSION_S, check=False)
-        facts["qemu_version"] = done.stdout.splitlines()[0].removeprefix("QEMU emulator version ") if done.stdout else "?"
+        done = subprocess.run(
+            [parts.qemu, "--version"], capture_output=True, text=True, timeout=QEMU_VERSION_S, check=False
+        )
+        facts["qemu_version"] = (
+            done.stdout.splitlines()[0].removeprefix("QEMU emulator version ") if done.stdout else "?"
+        )
     if parts.kernel:
         facts["kernel"] = parts.kernel.release
     facts["firmware"] = parts.firmware.stem if parts.firmware else "SeaBIOS"

@@ -6,7 +6,6 @@ The figure is the median of the pairs' ratios; its interval comes from the perce
 
 from __future__ import annotations
 
-import os
 import random
 import statistics
 import time
@@ -15,10 +14,12 @@ from datetime import UTC, datetime
 
 from sandboxes import kernel, request
 from sandboxes.errors import BadRequest
-from sandboxes.model import Accelerator, Engine, Measurement, Place, Ratio, Sample
+from sandboxes.model import Measurement, Place, Ratio, Report, Sample
 
 CONFIDENCE = 0.95
 RESAMPLES = 4000
+SETTLE_S = 1.0
+"""How long the machine is watched before the first pair."""
 
 Quantity = tuple[str, Callable[[], float]]
 """A name, and a function that measures once and returns milliseconds (or what `unit` says)."""
@@ -32,19 +33,19 @@ def paired(
     pairs: int = 15,
     warmup: int = 1,
     unit: str = "ms",
-    engine: Engine | None = None,
-    accelerator: Accelerator | None = None,
+    report: Report | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Measurement:
     """Measure both quantities `pairs` times in turn; which goes first changes with every pair.
 
-    The first `warmup` pairs are thrown away. `tell`, when given, gets one line of text a pair.
+    The first `warmup` pairs are thrown away. `report` names the engine and accelerator that take part; `tell`, when
+    given, gets one line of text a pair.
     Raises BadRequest for fewer than 3 pairs: no interval could be given.
     """
     request.count("pairs", pairs, least=3, most=1000)
     request.count("warmup", warmup, least=0, most=100)
     (top_name, top), (bottom_name, bottom) = numerator, denominator
-    load_before = os.getloadavg()[0]
+    busy_before = kernel.busy_share(SETTLE_S)
     tops: list[float] = []
     bottoms: list[float] = []
     for index in range(-warmup, pairs):
@@ -62,10 +63,10 @@ def paired(
         title=title,
         samples=(Sample(top_name, unit, tuple(tops)), Sample(bottom_name, unit, tuple(bottoms))),
         ratio=ratio(top_name, tops, bottom_name, bottoms),
-        load1=(load_before, os.getloadavg()[0]),
+        busy_before=busy_before,
         host=kernel.host(),
-        engine=engine,
-        accelerator=accelerator,
+        engine=report.engine if report else None,
+        accelerator=report.accelerator if report else None,
         date=datetime.now(UTC).isoformat(timespec="minutes"),
     )
 

@@ -288,18 +288,23 @@ class Ratio:
     n: int
     confidence: float
 
+    def __str__(self) -> str:
+        spread = f"{self.confidence:.0%} interval {self.low:.2f} to {self.high:.2f}, {self.n} pairs"
+        return f"{self.numerator} = {self.ratio:.2f} × {self.denominator} ({spread})"
+
 
 @dataclass(frozen=True)
 class Measurement:
     """Two quantities measured in turn, pair by pair, on one host under one accelerator and engine.
 
-    `load1` is the host's load average (one minute) before and after: a measurement on a crowded machine says little.
+    `busy_before` is the share of all CPU time, 0.0 to 1.0, that others used in the second before the first pair: a
+    measurement on a crowded machine says little. Source: /proc/stat (proc_stat(5)).
     """
 
     title: str
     samples: tuple[Sample, Sample]
     ratio: Ratio
-    load1: tuple[float, float]
+    busy_before: float
     host: Host
     engine: Engine | None
     accelerator: Accelerator | None

@@ -1,7 +1,7 @@
 """Text of /proc and /sys -> records. Each parser takes text, so that it also reads what a guest's kernel said."""
 
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
-from sandboxes.kernel.machine import boot_id, host, parse_memory_total, parse_os_release
+from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
 from sandboxes.kernel.mounts import CgroupMount, cgroup_layout, parse_cgroup_mounts
 from sandboxes.kernel.namespaces import namespaces, parse_links
 from sandboxes.kernel.privileges import (
@@ -29,6 +29,7 @@ __all__ = [
     "Cgroup",
     "CgroupMount",
     "boot_id",
+    "busy_share",
     "capabilities",
     "cgroup_layout",
     "cgroup_of",
@@ -38,6 +39,7 @@ __all__ = [
     "no_new_privileges",
     "parse_capabilities",
     "parse_cgroup_mounts",
+    "parse_cpu_times",
     "parse_links",
     "parse_membership",
     "parse_memory_total",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from pathlib import Path
 
 from sandboxes.kernel.mounts import cgroup_layout
@@ -32,6 +33,21 @@ def host() -> Host:
 def boot_id() -> str:
     """A number that this kernel drew when it booted: equal for two places when one kernel runs both (random(4))."""
     return text(PROC / "sys/kernel/random/boot_id").strip()
+
+
+def busy_share(seconds: float) -> float:
+    """Share of all CPU time, 0.0 to 1.0, that was not idle during the next `seconds` (proc_stat(5))."""
+    before = parse_cpu_times(text(PROC / "stat"))
+    time.sleep(seconds)
+    after = parse_cpu_times(text(PROC / "stat"))
+    spent = after[0] - before[0]
+    return 1 - (after[1] - before[1]) / spent if spent else 0.0
+
+
+def parse_cpu_times(stat: str) -> tuple[int, int]:
+    """Clock ticks of all CPUs since boot: all of them, and those without work (idle and iowait, fields 4 and 5)."""
+    ticks = [int(word) for word in stat.split("\n", 1)[0].split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
 
 
 def parse_os_release(content: str) -> str:

@@ -47,7 +47,7 @@ def ratio_sentence(m: Measurement) -> str:
 def measurement_text(m: Measurement) -> str:
     """The same figures in plain text."""
     lines = [m.title, ratio_sentence(m), *(_sample_text(sample) for sample in m.samples)]
-    return "\n".join([*lines, f"load of the host (1 minute): {m.load1[0]:.2f} before, {m.load1[1]:.2f} after"])
+    return "\n".join([*lines, f"CPU time that others used just before: {m.busy_before:.0%}"])
 
 
 def number(value: float) -> str:
@@ -78,7 +78,7 @@ def _figure(m: Measurement) -> go.Figure:
 def _axis(values: list[float], unit: str) -> dict[str, Any]:
     least, most = min(values), max(values)
     if least <= 0 or most / least < FAR_APART:
-        return {"title": {"text": unit}, "rangemode": "tozero"}
+        return {"title": {"text": unit}, "rangemode": "tozero", "separatethousands": True}
     ticks = log_ticks(least, most)
     return {
         "title": {"text": f"{unit}, logarithmic scale"},

@@ -1,11 +1,17 @@
 """Paired measurement: order, pairing, interval."""
 
-import itertools
+import random
 
 import pytest
 
 from sandboxes import measure
 from sandboxes.errors import BadRequest
+from sandboxes.kernel import parse_cpu_times
+
+
+@pytest.fixture(autouse=True)
+def no_settling(monkeypatch):
+    monkeypatch.setattr(measure, "SETTLE_S", 0.0)
 
 
 def test_pairs_are_interleaved_and_swap_who_goes_first():
@@ -19,8 +25,7 @@ def test_pairs_are_interleaved_and_swap_who_goes_first():
         return once
 
     measure.paired("t", ("a", quantity("a", 2.0)), ("b", quantity("b", 1.0)), pairs=4, warmup=2)
-    pairs = [tuple(pair) for pair in itertools.batched(order, 2)] if hasattr(itertools, "batched") else None
-    pairs = pairs or [tuple(order[i : i + 2]) for i in range(0, len(order), 2)]
+    pairs = [tuple(order[i : i + 2]) for i in range(0, len(order), 2)]
     assert len(pairs) == 6
     assert all(set(pair) == {"a", "b"} for pair in pairs)
     assert pairs[2:] == [("a", "b"), ("b", "a"), ("a", "b"), ("b", "a")]
@@ -49,8 +54,6 @@ def test_the_interval_holds_the_median_and_widens_with_fewer_pairs():
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    import random  # noqa: PLC0415
-
     chance = random.Random(7)
     hits = 0
     for _ in range(60):
@@ -71,3 +74,8 @@ def test_too_few_pairs_are_refused_before_anything_is_measured(wrong):
 
     with pytest.raises(BadRequest):
         measure.paired("t", ("a", never), ("b", never), pairs=wrong)
+
+
+def test_cpu_times_are_summed_and_waiting_for_disks_counts_as_idle():
+    stat = "cpu  10 20 30 400 50 6 7 8 9 10\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
+    assert parse_cpu_times(stat) == (10 + 20 + 30 + 400 + 50 + 6 + 7 + 8, 450)
