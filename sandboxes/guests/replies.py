@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-PENDING_BYTES = 8 << 20
-"""An agent sends little more than 1 MiB at a time; more than this is no agent."""
+PENDING_BYTES = 2 << 20
+"""An agent sends 1.25 MiB and a little at a time; more than this is no agent."""
 
 
 class Garbled(Exception):
