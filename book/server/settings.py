@@ -24,7 +24,16 @@ LAB_SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 LAB_LEAVES_OUT = {
-    "disabledExtensions": {f"@jupyterlab/{name}-extension": True for name in ("extensionmanager", "lsp", "terminal")}
+    "disabledExtensions": {
+        f"@jupyterlab/{name}": True
+        for name in (
+            "extensionmanager-extension",
+            "terminal-extension",
+            "lsp-extension",
+            "fileeditor-extension:language-server",
+            "notebook-extension:language-server",
+        )
+    }
 }
 
 
