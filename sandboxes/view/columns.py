@@ -23,7 +23,6 @@ def twin(t: Twin) -> Shown:
         as_text(text),
         element("p", str(recorded_here()), class_="bnd-prov"),
         class_="bnd bnd-twin",
-        role="group",
         aria_label=label,
     )
     return Shown(body, text)

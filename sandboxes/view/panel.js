@@ -123,7 +123,7 @@ function render({ model, el }) {
   const state = h("p", { class: "bnd-state" });
   const problem = h("pre", { class: "bnd-problem", role: "alert", hidden: true });
   const blocks = CHARTS.map((chart) => chartBlock(h, chart));
-  const events = h("ol", { class: "bnd-events", role: "log", "aria-label": "What happened", tabindex: "0" });
+  const events = h("div", { class: "bnd-events", role: "log", "aria-label": "What happened", tabindex: "0" });
   const twin = textTwin(h, model);
 
   const controls = h("fieldset", { class: "bnd-controls" }, h("legend", {}, `Container ${model.get("name")}`), state,
@@ -154,12 +154,12 @@ function render({ model, el }) {
   const onEvents = () => {
     const list = model.get("events");
     const known = Number(events.dataset.known ?? 0);
-    const item = ({ at, text }) => h("li", { class: text.startsWith("OOM") ? "bnd-oom" : "" }, h("time", {}, at), " ", text);
+    const item = ({ at, text }) => h("p", { class: text.startsWith("OOM") ? "bnd-oom" : "" }, h("time", {}, at), " ", text);
     if (!known || list.length <= known) events.replaceChildren(...list.map(item));
     else events.append(...list.slice(known).map(item));
     events.dataset.known = list.length;
     events.scrollTop = events.scrollHeight;
-    if (!list.length) events.replaceChildren(h("li", { class: "bnd-small" }, "Nothing yet."));
+    if (!list.length) events.replaceChildren(h("p", { class: "bnd-small" }, "Nothing yet."));
   };
   const redraw = () => onSeries(true);
 

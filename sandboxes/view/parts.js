@@ -25,7 +25,7 @@ const shape = (h, number) =>
 const freshId = (what) => `bnd-${what}-${Math.random().toString(36).slice(2, 9)}`;
 
 function frame(h, model, kind, label, body, twin) {
-  return h("figure", { class: `bnd bnd-${kind}`, role: "group", "aria-label": label }, body,
+  return h("figure", { class: `bnd bnd-${kind}`, "aria-label": label }, body,
     h("figcaption", {}, model.get("caption")),
     h("details", { class: "bnd-text" }, h("summary", {}, "as text"), twin),
     h("p", { class: "bnd-prov" }, model.get("provenance")));

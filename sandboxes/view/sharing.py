@@ -51,14 +51,15 @@ def _row(kind: str, seen: Sequence[Namespaces]) -> Row:
     order = list(dict.fromkeys(key for key in keys if key))
     cells = []
     for place, key in zip(seen, keys, strict=True):
-        others = [other for other, its in zip(seen, keys, strict=True) if its == key and other is not place]
+        group = [other for other, its in zip(seen, keys, strict=True) if its == key]
+        others = [other for other in group if other is not place]
         twins = [
             other for other, its in zip(seen, keys, strict=True) if its and key and its[1] == key[1] and its != key
         ]
         if key is None:
             cells.append(Cell(place.place, None, -1, "not reported", f"{place.place} reports no {kind} namespace."))
             continue
-        text, status = _text(place, others, twins), _status(kind, key[1], place, others, twins)
+        text, status = _text(place, others, twins), _status(kind, key[1], group, twins)
         cells.append(Cell(place.place, key[1], order.index(key), text, status))
     return Row(kind, ISOLATES[kind], tuple(cells), _summary(keys, seen))
 
@@ -75,9 +76,9 @@ def _text(place: Namespaces, others: list[Namespaces], twins: list[Namespaces]) 
     return "its own (same number, other kernel)" if twins and place.kind != "host" else "its own"
 
 
-def _status(kind: str, number: int, place: Namespaces, others: list[Namespaces], twins: list[Namespaces]) -> str:
+def _status(kind: str, number: int, group: list[Namespaces], twins: list[Namespaces]) -> str:
     said = f"{kind}:[{number}]: "
-    said += f"{_names([place, *others])} share it." if others else f"of these places only {place.place} is in it."
+    said += f"{_names(group)} share it." if len(group) > 1 else f"of these places only {group[0].place} is in it."
     if twins:
         reports = "reports" if len(twins) == 1 else "report"
         said += f" {_names(twins)} {reports} the same number under another running kernel: a different namespace."
