@@ -25,7 +25,7 @@ CLI_FLAGS = (
     *("--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777"),  # noqa: S108 - inside the container
     *("--tmpfs", "/run:rw,noexec,nosuid,nodev,size=4m,mode=1777"),
     *("--ipc", "private", "--cgroupns", "private", "--ulimit", "nofile=1024:1024", "--ulimit", "core=0:0"),
-    *("--memory", "128m", "--memory-swap", "128m", "--cpus", "0.5", "--pids-limit", "64"),
+    *("--memory", "128m", "--memory-swap", str((128 << 20) + 4096), "--cpus", "0.5", "--pids-limit", "64"),
     *("--network", "none", "--user", "1000:1000"),
 )
 """What `container()` asks of the engine, in the words of the docker command line; a test compares the two."""

@@ -1,13 +1,19 @@
-"""A photograph of what could leak: processes, mounts, network links, cgroups, runtime folders."""
+"""A photograph of what could leak: this session's processes, mounts, network links, cgroups, runtime folders.
+
+The session marks its environment, which every process that it starts inherits: other programs do not count.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandboxes.lifecycle import runtime_folder
+
+SESSION = "BOUNDARIES_TEST_SESSION"
 
 
 @dataclass(frozen=True)
@@ -45,18 +51,15 @@ def settled(earlier: Photograph, deadline_s: float = 10.0) -> dict[str, list[str
     return left
 
 
-def _processes() -> list[str]:
-    """All processes but kernel threads, zombies and this one's own line of descent upwards."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
+def _processes() -> Iterator[str]:
+    """Those that this session started and that still run: pid, start time (proc_pid_stat(5), field 22) and command."""
+    mark = f"{SESSION}={os.environ[SESSION]}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            stat = Path("/proc", entry, "stat").read_text()
-            command = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            marked = mark in (folder / "environ").read_bytes().split(b"\0")
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
-        fields = stat.rpartition(")")[2].split()
-        if fields[0] not in "ZX" and command:
-            found.append(f"{entry} {fields[19]} {command[:150]}")
-    return found
+        if marked and fields[0] not in "ZX":
+            yield f"{folder.name} {fields[19]} {command[:150]}"

@@ -14,6 +14,7 @@ from book.folders import HTML, ROOT
 @pytest.fixture(scope="session")
 def built() -> Path:
     """Folder of the built pages; warnings are errors."""
-    done = subprocess.run([sys.executable, "-m", "book", "build"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "book", "build"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
     return HTML

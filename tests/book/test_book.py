@@ -21,6 +21,15 @@ PAGES = sorted(
 )
 CHAPTERS = [page for page in PAGES if page.startswith("chapters")]
 PAGE_BYTES = 1 << 20
+PARTS = (
+    "You will be able to",
+    "**Time**",
+    "**Needs**",
+    "sb.view.quiz(",
+    "sb.claim(",
+    "## Summary",
+    "## Further reading",
+)
 
 
 class Loads(HTMLParser):
@@ -88,7 +97,7 @@ def test_a_page_has_the_parts_of_a_page(page: str) -> None:
     text = (ROOT / f"{page}.md").read_text()
     words = len(re.sub(r"```\{code-cell\}.*?```", "", text, flags=re.DOTALL).split())
     assert 700 <= words <= 2200, words
-    for part in ("You will be able to", "**Time**", "**Needs**", "sb.view.quiz(", "sb.claim(", "## Summary", "## Further reading"):
+    for part in PARTS:
         assert part in text, part
     assert text.count("```{exercise}") == text.count("```{solution}") >= 2
 

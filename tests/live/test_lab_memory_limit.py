@@ -1,4 +1,4 @@
-"""Lab 1: an untouched state is rejected with hints, the solution is accepted, and each wrong state hears its own words."""
+"""Lab 1: an untouched state is rejected with hints, the solution accepted; each wrong state hears its own words."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_one_container_cannot_be_both(checks: ModuleType, tight: ContainerSandbo
     assert "second one" in fourth.hint
 
 
-def test_a_generous_limit_is_no_answer(checks: ModuleType, tight: ContainerSandbox, engine_ready: None) -> None:
+def test_a_generous_limit_is_no_answer(checks: ModuleType, tight: ContainerSandbox) -> None:
     with sb.container(memory="512M") as vast:
         assert vast.run(HUNGRY).exit_code == 0
         fourth = sb.check(checks, tight, vast)[3]
@@ -104,7 +104,7 @@ def test_a_generous_limit_is_no_answer(checks: ModuleType, tight: ContainerSandb
     assert "too generous" in fourth.hint
 
 
-def test_a_limit_that_killed_is_no_answer_either(checks: ModuleType, tight: ContainerSandbox, engine_ready: None) -> None:
+def test_a_limit_that_killed_is_no_answer_either(checks: ModuleType, tight: ContainerSandbox) -> None:
     with sb.container(memory="80M") as small:
         assert small.run(HUNGRY).exit_code == 137
         fourth = sb.check(checks, tight, small)[3]

@@ -18,7 +18,9 @@ def test_sizes_are_powers_of_1024(text, size):
     assert request.size_bytes("memory", text, least=1, most=8 * GIB) == size
 
 
-@pytest.mark.parametrize("wrong", ["-1", "1T", "", "M", "12X", "1e9", "٣M", "9" * 40, 1.5, None, True, [], -1, 0, "10" * 10**6])
+@pytest.mark.parametrize(
+    "wrong", ["-1", "1T", "", "M", "12X", "1e9", "٣M", "9" * 40, 1.5, None, True, [], -1, 0, "10" * 10**6]
+)
 def test_a_size_that_cannot_work_names_its_field(wrong):
     with pytest.raises(BadRequest) as caught:
         request.size_bytes("memory", wrong, least=1024, most=8 * GIB)
