@@ -156,6 +156,7 @@ class Engine:
         else:
             with contextlib.suppress(*NO_ANSWER):
                 farewell.remove_labelled(self.api, self.label)
+                self.owner.forget_command("containers")
         self.api.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 import threading
 import time
@@ -146,33 +147,37 @@ class ContainerSandbox:
     def sample(self) -> model.CgroupSample:
         """One reading of its cgroup's files, about 0.2 ms. Raises SandboxGone, Unavailable."""
         with self._open():
-            return kernel.sample(self.cgroup())
+            seen = kernel.sample(self.cgroup())
+            if seen.pids.current == 0:  # an engine that was killed leaves the cgroups of its dead containers
+                raise SandboxGone("The cgroup is empty.", seen=str(self.cgroup().folder), remedy="start a new one")
+            return seen
 
     def namespaces(self) -> model.Namespaces:
         """The namespaces of its first process. Raises SandboxGone, Unavailable."""
         with self._open():
-            init = kernel.process(members.init_of(self.cgroup()))
-            ids = dict(init.namespaces) or kernel.parse_links(self.run(["ls", "-l", "/proc/1/ns"]).stdout.splitlines())
-            return model.Namespaces(self.name, self.kind, init.command, init.pid, kernel.boot_id(), ids)
+            init = self._init()
+            return model.Namespaces(
+                self.name, self.kind, init.command, init.pid, kernel.boot_id(), dict(init.namespaces)
+            )
 
     def facts(self) -> model.Container:
         """The container as kernel and engine report it now. Raises SandboxGone, Unavailable."""
         with self._open():
             config = self._engine.inspect(self.id)["Config"]
-            init = members.init_of(self.cgroup())
+            init = self._init()
             return model.Container(
                 id=self.id,
                 name=self.name,
                 image=self.image,
                 profile=self.profile,
                 user=config.get("User") or "root",
-                init=kernel.process(init),
+                init=init,
                 processes=self._processes(),
                 limits=self.limits,
                 cgroup=kernel.sample(self.cgroup()),
-                capabilities=kernel.capabilities(init),
-                seccomp=kernel.seccomp_mode(init),
-                no_new_privileges=kernel.no_new_privileges(init),
+                capabilities=kernel.capabilities(init.pid),
+                seccomp=kernel.seccomp_mode(init.pid),
+                no_new_privileges=kernel.no_new_privileges(init.pid),
                 start_ms=self.start_ms,
                 engine=self._engine.facts(),
                 host=kernel.host(),
@@ -201,6 +206,14 @@ class ContainerSandbox:
 
     def __repr__(self) -> str:
         return f"<container {self.name}, {self.profile}, {'closed' if self._closed else self.id[:12]}>"
+
+    def _init(self) -> model.Process:
+        """Process 1. A user who may not look at its namespaces from here asks inside, where it is one's own."""
+        init = kernel.process(members.init_of(self.cgroup()))
+        if init.namespaces:
+            return init
+        links = self.run(["ls", "-l", "/proc/1/ns"]).stdout.splitlines()
+        return dataclasses.replace(init, namespaces=kernel.parse_links(links))
 
     def _processes(self) -> tuple[model.Process, ...]:
         found = []

@@ -74,6 +74,10 @@ class Owner:
         """`argv` will be run once after this owner's processes are gone: for things that only an engine can remove."""
         (self.folder / "farewell" / f"{name}.json").write_text(json.dumps(argv))
 
+    def forget_command(self, name: str) -> None:
+        """What was left under `name` has been done already, and will not be run."""
+        (self.folder / "farewell" / f"{name}.json").unlink(missing_ok=True)
+
     def close(self) -> None:
         """Nothing of this owner is left. Does nothing in a forked child, nor a second time."""
         if self._closed or os.getpid() != self.pid:

@@ -96,8 +96,12 @@ def test_a_killed_engine_s_containers_are_gone_and_the_next_one_works() -> None:
     if first.pid is None:
         pytest.skip("the reader's own engine is not ours to kill")
     with containers.container() as lost, containers.container() as unused:
-        lost.run("true")
+        assert lost.sample().pids.current == 2
         os.kill(first.pid, signal.SIGKILL)
+        until = time.monotonic() + 5
+        while first.alive() and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.1)  # its processes are killed one after the other
         for call in (lambda: lost.run("true"), lost.sample, lost.facts, unused.sample, lambda: lost.start("true")):
             with pytest.raises(SandboxGone, match="engine"):
                 call()
@@ -148,6 +152,41 @@ def test_docker_host_is_used_when_it_answers(apart: PrivateEngine) -> None:
 def test_docker_host_that_does_not_answer_is_passed_over(tmp_path: Path) -> None:
     done = python(USING, DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     assert done.stdout.startswith(("private ", "reader unix:///")) and str(tmp_path) not in done.stdout, done.stderr
+
+
+UNPRIVILEGED = """
+import os, sys, sandboxes.containers as c
+from sandboxes.errors import RunTimeout
+sys.executable = "/usr/bin/python3"
+os.setgid(65534)
+os.setuid(65534)
+with c.container(name="theirs") as box:
+    facts = box.facts()
+    print(facts.init.namespaces == dict(box.namespaces().ids), len(facts.init.namespaces), box.sample().pids.limit)
+    try:
+        box.run("setsid sleep 4001 & sleep 4002", timeout_s=0.7)
+    except RunTimeout as late:
+        print(late.seen)
+    print("400" in box.run("ps").stdout)
+    job = box.start("sleep 4003")
+    job.stop()
+    print(job.pid > 1, job.running())
+"""
+
+
+@root_only
+def test_a_user_without_privileges_uses_an_engine_that_lets_them(apart: PrivateEngine) -> None:
+    socket = apart.folder / "d.sock"
+    socket.chmod(0o666)
+    apart.folder.chmod(0o755)
+    done = python(UNPRIVILEGED, DOCKER_HOST=apart.endpoint.url, HOME="/nonexistent", XDG_RUNTIME_DIR="")
+    socket.chmod(0o660)
+    assert done.stdout.split("\n")[:4] == [
+        "True 8 64",
+        "it was killed with all its processes; its output until then: (none)",
+        "False",
+        "True False",
+    ], done.stderr
 
 
 OWNING = """
