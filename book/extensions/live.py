@@ -6,6 +6,7 @@ are taken off; ours add the page's own scripts. What a page needs is decided per
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -24,6 +25,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx_thebe")
     for listeners in app.events.listeners.values():
         listeners[:] = [one for one in listeners if one.handler.__module__ != "sphinx_thebe"]
+    app.add_config_value("live_assets", _fingerprint(), "html", str)  # pages are written again when ours change
     app.connect("builder-inited", copy_assets)
     app.connect("doctree-resolved", close_outputs)
     app.connect("html-page-context", add_assets)
@@ -50,9 +52,10 @@ def close_outputs(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 
 def add_assets(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """Every page gets the style; a page with cells also gets its name and the scripts that make it live."""
+    """Every page gets the style and names for its controls; a page with cells also gets what makes it live."""
     context["css_files"][:] = [one for one in context["css_files"] if "sphinx-thebe" not in str(one)]
     app.add_css_file("live/book.css")
+    app.add_js_file("live/names.js", type="module", priority=900)
     if doctree is None or not _has_cells(doctree):
         return
     about = {"page": page, "kernel": "python3"}
@@ -64,3 +67,11 @@ def add_assets(app: Sphinx, page: str, template: str, context: dict[str, Any], d
 
 def _has_cells(doctree: nodes.document) -> bool:
     return any(node.get("nb_element") == "cell_code" for node in doctree.findall(nodes.container))
+
+
+def _fingerprint() -> str:
+    """Of the scripts and styles of the pages and of this extension."""
+    digest = hashlib.sha256()
+    for file in sorted([*(BOOK / "live").iterdir(), *(BOOK / "extensions").glob("*.py")]):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,35 @@
+// Names for what the theme and the widget libraries leave without one, or give another name than the one that is seen
+// (WCAG 2.5.3 and 4.1.2).
+
+/** A button that shows words is called by them. */
+function sayWhatIsSeen() {
+  for (const element of document.querySelectorAll("summary[aria-label], .search-button-field[aria-label]")) {
+    element.removeAttribute("aria-label");
+  }
+  for (const picture of document.querySelectorAll("button[aria-label] > svg")) {
+    picture.querySelector("title")?.remove();
+    picture.setAttribute("aria-hidden", "true");
+  }
+}
+
+/** What scrolls sideways can be scrolled with the keyboard. */
+function reachWhatScrolls() {
+  for (const element of document.querySelectorAll(".bd-article :is(table.table, pre)")) {
+    if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+  }
+}
+
+/** A slider's handle is called what stands beside it. */
+function nameSliders(root) {
+  for (const handle of root.querySelectorAll(".noUi-handle:not([aria-label])")) {
+    const label = handle.closest(".jupyter-widgets")?.querySelector(".widget-label")?.textContent.trim();
+    handle.setAttribute("aria-label", label || "value");
+  }
+}
+
+sayWhatIsSeen();
+reachWhatScrolls();
+nameSliders(document);
+const article = document.querySelector("article");
+if (article) new MutationObserver(() => nameSliders(article)).observe(article, { childList: true, subtree: true });
+for (const late of [0, 500, 2000]) setTimeout(sayWhatIsSeen, late); // the theme makes some of them after loading
