@@ -12,6 +12,11 @@ function sayWhatIsSeen() {
   }
 }
 
+/** Entries of a bibliography are not list items, so what holds them is no list. */
+function freeBibliography() {
+  document.querySelector(".citation-list")?.removeAttribute("role");
+}
+
 /** What scrolls sideways can be scrolled with the keyboard. */
 function reachWhatScrolls() {
   for (const element of document.querySelectorAll(".bd-article :is(table.table, pre)")) {
@@ -28,6 +33,7 @@ function nameSliders(root) {
 }
 
 sayWhatIsSeen();
+freeBibliography();
 reachWhatScrolls();
 nameSliders(document);
 const article = document.querySelector("article");
