@@ -12,6 +12,7 @@ from book import bench, building, cleaning, diagnosis, serving, testing
 from book.console import note
 from book.setup import prepare
 from book.setup.packages import PackagesMissing
+from sandboxes import containers
 from sandboxes.errors import SandboxError
 
 
@@ -49,6 +50,7 @@ def _run(argv: Sequence[str]) -> int:
         case "doctor":
             return diagnosis.doctor(as_json=known.json)
         case "clean":
+            containers.remove_images()
             return cleaning.clean(with_packages=known.packages)
         case "test" | "soak":
             prepare(browser=True)

@@ -1,8 +1,8 @@
 """Containers: the only place that knows the docker SDK."""
 
 from sandboxes.containers.client import Engine
-from sandboxes.containers.finding import engine, find_engine
+from sandboxes.containers.finding import engine, find_engine, remove_images
 from sandboxes.containers.job import Job
 from sandboxes.containers.sandbox import ContainerSandbox, container
 
-__all__ = ["ContainerSandbox", "Engine", "Job", "container", "engine", "find_engine"]
+__all__ = ["ContainerSandbox", "Engine", "Job", "container", "engine", "find_engine", "remove_images"]

@@ -11,7 +11,7 @@ from typing import TypeVar
 import docker
 
 from sandboxes import model
-from sandboxes.containers import private
+from sandboxes.containers import image, private
 from sandboxes.containers.client import NO_ANSWER, Engine, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
 from sandboxes.containers.private import PrivateEngine
@@ -73,6 +73,21 @@ def readers_engine() -> tuple[docker.APIClient, Endpoint] | list[str]:
         except (docker.errors.DockerException, *NO_ANSWER, OSError) as error:
             tried.append(f"{endpoint.source} ({endpoint.url}) does not answer: {type(error).__name__}")
     return tried
+
+
+def remove_images() -> int:
+    """Afterwards the reader's own engine, when one answers, has none of this book's images; how many it had."""
+    found = readers_engine()
+    if isinstance(found, list):
+        return 0
+    api, _ = found
+    try:
+        images = api.images(filters={"label": image.LABEL})
+        for entry in images:
+            api.remove_image(entry["Id"], force=True)
+        return len(images)
+    finally:
+        api.close()
 
 
 def controllers(proc: Path = Path("/proc"), v2: Path = Path("/sys/fs/cgroup/cgroup.controllers")) -> frozenset[str]:

@@ -148,6 +148,14 @@ def test_docker_host_is_used_when_it_answers(apart: PrivateEngine) -> None:
     assert [net["Name"] for net in apart.api.networks() if net["Name"].startswith("boundaries")] == []
 
 
+def test_the_book_s_images_can_be_taken_out_of_the_reader_s_engine(apart: PrivateEngine) -> None:
+    python(USING, DOCKER_HOST=apart.endpoint.url)
+    assert len(apart.api.images()) == 1
+    done = python("import sandboxes.containers as c; print(c.remove_images())", DOCKER_HOST=apart.endpoint.url)
+    assert done.stdout == "1\n", done.stderr
+    assert apart.api.images() == []
+
+
 @root_only
 def test_docker_host_that_does_not_answer_is_passed_over(tmp_path: Path) -> None:
     done = python(USING, DOCKER_HOST=f"unix://{tmp_path}/none.sock")
