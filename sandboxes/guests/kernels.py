@@ -40,7 +40,7 @@ class GuestKernel:
     release: str
     direct: bool
     modules: tuple[str, ...]
-    bytes: dict[str, int]
+    sizes_bytes: dict[str, int]
     sha256: dict[str, str]
 
     @property
@@ -58,7 +58,7 @@ class GuestKernel:
 
     def complete(self) -> bool:
         """Every file is there with its length."""
-        return all(_size(self.folder / name) == size for name, size in self.bytes.items())
+        return all(_size(self.folder / name) == size for name, size in self.sizes_bytes.items())
 
     def intact(self) -> bool:
         """Every file is there with its content (reads about 70 MB)."""
@@ -186,7 +186,7 @@ def _keep(package: str, version: str, tree: Path) -> GuestKernel:
         release=compressed.name.removeprefix("vmlinuz-"),
         direct=has_pvh_entry(vmlinux),
         modules=tuple(modules),
-        bytes={name: len(data) for name, data in files.items()},
+        sizes_bytes={name: len(data) for name, data in files.items()},
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     )
     shutil.rmtree(kernel.folder, ignore_errors=True)

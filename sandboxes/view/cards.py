@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sandboxes.model import Check, Verdict
-from sandboxes.view.markup import Markup, Shown, element
+from sandboxes.view.markup import Markup, Shown, element, prose
 from sandboxes.view.recorded import recorded_here
 
 VERDICT_SHAPES = {
@@ -55,10 +55,10 @@ def checks(results: Sequence[Check]) -> Shown:
 def _check(check: Check) -> Markup:
     shape, word, colour = ("✓", "done", 2) if check.passed else ("✗", "not yet", 1)
     entries = [("observed", [check.observed]), ("expected", [check.expected]), ("why", [check.why])]
-    hint = element("details", element("summary", "Hint"), element("p", check.hint), class_="bnd-hint")
+    hint = element("details", element("summary", "Hint"), element("p", prose(check.hint)), class_="bnd-hint")
     return element(
         "li",
-        element("p", check.task, class_="bnd-task"),
+        element("p", prose(check.task), class_="bnd-task"),
         element("p", element("i", shape, class_="bnd-shape", aria_hidden="true"), word, class_="bnd-word"),
         _entries(entries),
         hint if check.hint and not check.passed else "",
@@ -77,5 +77,5 @@ def _entries(entries: Sequence[tuple[str, list[str]]]) -> Markup:
 
 
 def _entry(key: str, texts: list[str]) -> Markup:
-    listed = element("ul", *(element("li", text) for text in texts)) if len(texts) > 1 else texts[0]
+    listed = element("ul", *(element("li", prose(text)) for text in texts)) if len(texts) > 1 else prose(texts[0])
     return Markup(element("dt", key) + element("dd", listed))

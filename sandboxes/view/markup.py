@@ -30,6 +30,12 @@ def scrolling(label: str, *content: str) -> Markup:
     return element("div", *content, class_="bnd-scroll", role="region", aria_label=label, tabindex="0")
 
 
+def prose(text: str) -> Markup:
+    """Words of a sentence; those between backticks are code."""
+    parts = text.split("`")
+    return join(*(element("code", part) if index % 2 else part for index, part in enumerate(parts)))
+
+
 def as_text(text: str) -> Markup:
     """The text twin, folded."""
     return element("details", element("summary", "as text"), element("pre", text), class_="bnd-text")

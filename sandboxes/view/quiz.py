@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import yaml
+from IPython.display import HTML, display
 from jupyterquiz import display_quiz  # type: ignore[import-untyped]
 
 from sandboxes.errors import BadRequest
-
-COLOURS = {
-    "--jq-multiple-choice-bg": "#0b5a8a",
-    "--jq-mc-button-bg": "#ffffff",
-    "--jq-mc-button-border": "#5b6770",
-    "--jq-mc-button-inset-shadow": "#ffffff",
-    "--jq-many-choice-bg": "#0b5a8a",
-    "--jq-numeric-bg": "#0b5a8a",
-    "--jq-numeric-input-bg": "#ffffff",
-    "--jq-numeric-input-label": "#ffffff",
-    "--jq-numeric-input-shadow": "#ffffff",
-    "--jq-string-bg": "#0b5a8a",
-    "--jq-incorrect-color": "#a33b00",
-    "--jq-correct-color": "#00664b",
-    "--jq-text-color": "#ffffff",
-    "--jq-link-color": "#ffffff",
-}
+from sandboxes.view.assets import stylesheet
 
 
 def quiz(file: str, name: str) -> None:
@@ -33,11 +20,13 @@ def quiz(file: str, name: str) -> None:
 
     Raises BadRequest where the file or the name does not exist.
     """
-    display_quiz(questions(Path(file), name), colors=COLOURS, border_radius=6)
+    asked = questions(Path(file), name)
+    display(HTML(f"<style>{stylesheet('quiz')}</style>"))  # type: ignore[no-untyped-call]
+    display_quiz(asked, border_radius=6)
 
 
 def questions(path: Path, name: str) -> list[dict[str, Any]]:
-    """The questions of that name: each has `question`, `type` and `answers` (answer, correct, feedback)."""
+    """The questions of that name: each has `question`, `type` and `answers` (answer, correct, feedback), as HTML."""
     if not path.is_file():
         raise BadRequest(
             "file", "there is no such file of questions.", seen=str(path), remedy="name a file beside the page"
@@ -45,5 +34,19 @@ def questions(path: Path, name: str) -> list[dict[str, Any]]:
     found = yaml.safe_load(path.read_text(encoding="utf-8"))
     if name not in found:
         raise BadRequest("name", "the file has no such questions.", seen=name, remedy="one of " + ", ".join(found))
-    chosen: list[dict[str, Any]] = found[name]
-    return chosen
+    return [
+        {
+            **question,
+            "question": _html(question["question"]),
+            "answers": [
+                {**answer, "answer": _html(answer["answer"]), "feedback": _html(answer["feedback"])}
+                for answer in question["answers"]
+            ],
+        }
+        for question in found[name]
+    ]
+
+
+def _html(text: str) -> str:
+    """Plain text as HTML; `words` between backticks become code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))

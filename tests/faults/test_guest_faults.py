@@ -169,7 +169,7 @@ def test_a_kernel_file_that_is_no_kernel_is_told_in_qemus_words(
     folder = tmp_path / "kernel"
     folder.mkdir()
     (folder / "vmlinux").write_bytes(b"no kernel" * 1000)
-    broken = replace(kernel, bytes={}, sha256={}, modules=())
+    broken = replace(kernel, sizes_bytes={}, sha256={}, modules=())
     monkeypatch.setattr(type(kernel), "folder", folder)
     monkeypatch.setattr(start, "found_kernel", lambda: broken)
     with pytest.raises(StartFailed, match="QEMU failed with status 1"):

@@ -14,7 +14,7 @@ from sandboxes.guests.channel import ChannelLost
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.model import Accelerator
 
-KERNEL = GuestKernel("linux-image", "1", "6.1", direct=True, modules=(), bytes={}, sha256={})
+KERNEL = GuestKernel("linux-image", "1", "6.1", direct=True, modules=(), sizes_bytes={}, sha256={})
 
 
 class Canary:
