@@ -48,8 +48,12 @@ class Owner:
         for owner_id, folder, handle in dead:
             guard.reap(owner_id, folder)
             os.close(handle)
-        self.guard_pid = self._start_guard()
+        self._guard = self._start_guard()
         atexit.register(self.close)
+
+    @property
+    def guard_pid(self) -> int:
+        return self._guard.pid
 
     @property
     def label(self) -> dict[str, str]:
@@ -79,7 +83,7 @@ class Owner:
         (self.folder / "farewell" / f"{name}.json").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Nothing of this owner is left. Does nothing in a forked child, nor a second time."""
+        """Nothing of this owner is left, its guard included. Does nothing in a forked child, nor a second time."""
         if self._closed or os.getpid() != self.pid:
             return
         self._closed = True
@@ -89,16 +93,18 @@ class Owner:
             with contextlib.suppress(Exception):
                 resource.close()
         guard.reap(self.id, self.folder)
+        self._guard.kill()  # it ignores every other signal, and nothing is left for it to do
+        self._guard.wait()
         os.close(self._lock_handle)
 
     @property
     def closed(self) -> bool:
         return self._closed
 
-    def _start_guard(self) -> int:
+    def _start_guard(self) -> subprocess.Popen[bytes]:
         handle = os.pidfd_open(self.pid)
         try:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-S", "-E", guard.__file__, self.id, str(self.folder), str(handle)],
                 pass_fds=[handle],
                 stdin=subprocess.DEVNULL,
@@ -109,8 +115,6 @@ class Owner:
             )
         finally:
             os.close(handle)
-        process.returncode = 0  # never waited for: it outlives this process, and init reaps it
-        return process.pid
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ class Watch:
             self.errors.append(f"console: {message.text}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; without one the tests are skipped on a reader's machine and fail in CI."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -72,7 +72,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def book() -> Iterator[Served]:
     """The book as a reader gets it: the real command."""
     served = start([sys.executable, "-m", "book", "serve", "--no-browser"])
@@ -80,7 +80,7 @@ def book() -> Iterator[Served]:
     assert served.stop() == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def probe_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Source folder of the probe pages, built with the book's own configuration."""
     site = tmp_path_factory.mktemp("probe") / "site"
@@ -109,7 +109,7 @@ def probe_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def probe(probe_site: Path) -> Iterator[Served]:
     served = serve(probe_site / "_build" / "html", probe_site)
     yield served
@@ -137,13 +137,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., tuple[Page, Watch]]]:
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def copied(probe_site: Path) -> Iterator[str]:
     """Address of the probe's pages as plain files on a host that knows nothing of kernels."""
     yield from hosted(probe_site / "_build" / "html")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def copied_book(book: Served) -> Iterator[str]:
     """Address of the book's pages as plain files."""
     yield from hosted(HTML)

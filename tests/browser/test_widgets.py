@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ipywidgets.embed import embed_data
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from sandboxes import view
 from sandboxes.model import Check, Twin, Verdict
@@ -26,7 +26,6 @@ from tests.unit.test_view_tables import BOXED, GUEST, HOST, IN_GUEST, ON_HOST, T
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 MISSING = next((str(one) for one in (CHROMIUM, ROOT / "book/vendor/widgets") if not one or not Path(one).exists()), "")
 pytestmark = pytest.mark.skipif(
     bool(MISSING or not CHROMIUM) and not os.environ.get("CI"), reason="needs Chromium and set-up"
@@ -104,14 +103,6 @@ def static_views() -> dict[str, str]:
         view.measurement(NEAR)._ipython_display_()
     measured = "".join(bundle["text/html"] for bundle in bundles)
     return {**{name: one._repr_html_() for name, one in shown.items()}, "measurement": measured}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=[("light", 1280), ("dark", 390)], ids=["light-wide", "dark-narrow"])

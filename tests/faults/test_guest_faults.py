@@ -27,11 +27,16 @@ def guest_ready() -> None:
 
 
 def left(owner_id: str, deadline_s: float = 5.0) -> list[int]:
-    """What still carries the owner's mark after it had time to go; other programs on this machine do not matter."""
+    """QEMU processes that carry the owner's mark after they had time to go: the same owner may have an engine, too."""
     until = time.monotonic() + deadline_s
-    while (pids := list(guard.marked_processes(owner_id))) and time.monotonic() < until:
+    while (pids := _machines(owner_id)) and time.monotonic() < until:
         time.sleep(0.05)
     return pids
+
+
+def _machines(owner_id: str) -> list[int]:
+    marked = ((pid, Path(f"/proc/{pid}/comm")) for pid in guard.marked_processes(owner_id))
+    return [pid for pid, comm in marked if comm.exists() and comm.read_text().startswith("qemu")]
 
 
 @pytest.fixture
