@@ -18,7 +18,11 @@ from jupyter_client.manager import KernelManager
 from sandboxes.lifecycle import owner
 from tests.machine import Photograph, settled
 
-pytestmark = [pytest.mark.usefixtures("engine_ready", "guest_ready"), pytest.mark.soak]
+pytestmark = [
+    pytest.mark.usefixtures("engine_ready", "guest_ready"),
+    pytest.mark.soak,
+    pytest.mark.timeout(3600),
+]
 
 PAGE = """
 import sandboxes as sb
