@@ -13,7 +13,7 @@ def prepare(*, browser: bool = False) -> None:
 
     The container image needs no step: it is made from this machine's busybox in milliseconds when first asked for.
     """
-    packages.install([*packages.NEEDS, packages.BROWSER] if browser else packages.NEEDS)
+    packages.install([*packages.NEEDS, *packages.BROWSER] if browser else packages.NEEDS)
     with step("Browser libraries, checked by hash") as tell:
         vendor.fetch(tell)
     with step("Guest kernel and initramfs") as tell:

@@ -66,12 +66,21 @@ NEEDS = (
     Need("zstd", ("zstd",), "unpacks some kernels", "a guest kernel packed with zstd cannot be used", _on_path("zstd")),
 )
 
-BROWSER = Need(
-    "Chromium",
-    ("chromium",),
-    "presses the buttons of the pages in the tests",
-    "the browser tests cannot run",
-    _on_path("chromium", "chromium-browser"),
+BROWSER = (
+    Need(
+        "Chromium",
+        ("chromium",),
+        "presses the buttons of the pages in the tests",
+        "the browser tests cannot run",
+        _on_path("chromium", "chromium-browser"),
+    ),
+    Need(
+        "libatomic",
+        ("libatomic1",),
+        "is needed by the program that steers Chromium in the tests",
+        "the browser tests cannot run",
+        lambda: any(Path("/usr").glob("lib*/**/libatomic.so.1")),
+    ),
 )
 
 
