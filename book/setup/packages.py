@@ -79,7 +79,7 @@ BROWSER = (
         ("libatomic1",),
         "is needed by the program that steers Chromium in the tests",
         "the browser tests cannot run",
-        lambda: any(Path("/usr").glob("lib*/**/libatomic.so.1")),
+        lambda: any([*Path("/usr").glob("lib*/libatomic.so.1"), *Path("/usr").glob("lib*/*/libatomic.so.1")]),
     ),
 )
 
