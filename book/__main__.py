@@ -10,8 +10,7 @@ from pathlib import Path
 
 from book import bench, building, cleaning, diagnosis, serving, testing
 from book.console import note
-from book.setup import prepare
-from book.setup.packages import PackagesMissing
+from book.setup import packages, prepare
 from sandboxes import containers
 from sandboxes.errors import SandboxError
 
@@ -53,10 +52,10 @@ def _run(argv: Sequence[str]) -> int:
             containers.remove_images()
             return cleaning.clean(with_packages=known.packages)
         case "test" | "soak":
-            prepare(browser=True)
+            prepare(packages.TESTS)
             return testing.test(rest, full=known.verb == "soak")
         case "bench":
-            prepare()
+            prepare(packages.BENCH)
             return bench.bench(known.json, pairs=known.pairs)
         case "build":
             prepare()
@@ -71,7 +70,7 @@ def main() -> int:
     os.umask(0o022)
     try:
         return _run(sys.argv[1:])
-    except (SandboxError, PackagesMissing) as error:
+    except (SandboxError, packages.PackagesMissing) as error:
         note(str(error))
         return 1
     except KeyboardInterrupt:

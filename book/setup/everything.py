@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from book import vendor
 from book.console import step
 from book.setup import packages
 from sandboxes import guests
 
 
-def prepare(*, browser: bool = False) -> None:
+def prepare(also: Sequence[packages.Need] = ()) -> None:
     """Afterwards the pages can run: packages, browser libraries, guest kernel and initramfs.
 
-    The container image needs no step: it is made from this machine's busybox in milliseconds when first asked for.
+    `also` names what only the tests or the bench need. The container image needs no step: it is made from this
+    machine's busybox in milliseconds when first asked for.
     """
-    packages.install([*packages.NEEDS, *packages.BROWSER] if browser else packages.NEEDS)
+    packages.install([*packages.NEEDS, *also])
     with step("Browser libraries, checked by hash") as tell:
         vendor.fetch(tell)
     with step("Guest kernel and initramfs") as tell:

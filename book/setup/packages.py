@@ -17,7 +17,10 @@ from sandboxes.errors import Unavailable
 
 @dataclass(frozen=True)
 class Need:
-    """Something the machine must have. `present` looks; `packages` bring it; `why` and `without` are for people."""
+    """Something the machine must have. `present` looks; `packages` bring it; `why` and `without` are for people.
+
+    "a | b" names a package that distributions call differently: the first that apt knows is meant.
+    """
 
     name: str
     packages: tuple[str, ...]
@@ -66,7 +69,18 @@ NEEDS = (
     Need("zstd", ("zstd",), "unpacks some kernels", "a guest kernel packed with zstd cannot be used", _on_path("zstd")),
 )
 
-BROWSER = (
+DOCKER_CLIENT = Need(
+    "docker client",
+    ("docker-cli | docker.io",),
+    "is what our containers are measured against",
+    "the bench has nothing to compare with",
+    _on_path("docker"),
+)
+
+BENCH = (DOCKER_CLIENT,)
+
+TESTS = (
+    DOCKER_CLIENT,
     Need(
         "Chromium",
         ("chromium",),
@@ -96,7 +110,8 @@ def missing(needs: Sequence[Need]) -> list[Need]:
 def command(packages: Sequence[str]) -> str:
     """What a person would type to install these packages."""
     sudo = "" if os.geteuid() == 0 else "sudo "
-    return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {' '.join(packages)}"
+    names = " ".join(_known(package) for package in packages)
+    return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {names}"
 
 
 def install(needs: Sequence[Need]) -> None:
@@ -115,10 +130,20 @@ def install(needs: Sequence[Need]) -> None:
     with step("Installing system packages"):
         _apt(root, ["update"])
         before = _installed()
-        _apt(root, ["install", "-y", "--no-install-recommends", *packages])
+        _apt(root, ["install", "-y", "--no-install-recommends", *(_known(package) for package in packages)])
         _remember(sorted(_installed() - before))
     if still := missing(wanted):
         raise PackagesMissing(f"Installed {' '.join(packages)}, and still missing: {', '.join(n.name for n in still)}")
+
+
+def _known(package: str) -> str:
+    """The first of the alternatives "a | b" that apt knows, else the last one."""
+    *others, last = package.split(" | ")
+    for name in others:
+        shown = subprocess.run(["/usr/bin/apt-cache", "show", name], capture_output=True, check=False)
+        if shown.returncode == 0:
+            return name
+    return last
 
 
 def _root_command() -> list[str] | None:

@@ -75,6 +75,11 @@ def test_who_may_not_install_is_told_what_to_run(monkeypatch: pytest.MonkeyPatch
     assert "apt-get install" in text
 
 
+def test_a_package_with_two_names_is_the_one_that_apt_knows() -> None:
+    assert packages._known("no-such-package-at-all | busybox-static") == "busybox-static"
+    assert packages._known("busybox-static | no-such-package-at-all") == "busybox-static"
+
+
 def test_what_is_there_is_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*words: object) -> None:
         raise AssertionError(words)
