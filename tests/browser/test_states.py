@@ -162,7 +162,7 @@ def test_shift_enter_goes_on_to_the_next_cell(page: Page) -> None:
     expect(cell(page, '"tick"').locator(".CodeMirror")).to_have_class("CodeMirror cm-s-default CodeMirror-focused")
 
 
-def test_a_lost_connection_is_said_and_found_again(probe_site: Path, open_page: Opens) -> None:
+def test_a_lost_connection_is_said_with_a_way_to_try_again(probe_site: Path, open_page: Opens) -> None:
     served = serve(probe_site / "_build" / "html", probe_site)
     try:
         page, _ = open_page(served, "states")
