@@ -26,10 +26,13 @@ MADE = (
 
 def sweep() -> int:
     """Remove whatever owners that are dead have left; how many there were."""
-    dead = dead_owners(runtime_folder())
+    runtime = runtime_folder()
+    dead = dead_owners(runtime)
     for owner_id, folder, handle in dead:
         reap(owner_id, folder)
         os.close(handle)
+    if not any(path.is_dir() for path in runtime.iterdir()):  # else somebody lives there
+        shutil.rmtree(runtime)
     return len(dead)
 
 
