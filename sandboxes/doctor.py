@@ -21,7 +21,7 @@ def doctor() -> Report:
     problems: list[Problem] = []
     engine = _engine(problems)
     parts = guests.found()
-    problems += [Problem("A part of every guest is missing.", "not found", remedy) for remedy in parts.missing]
+    problems += _missing(parts)
     return Report(
         host=kernel.host(),
         engine=engine,
@@ -54,6 +54,15 @@ def _accelerator(parts: guests.GuestParts, problems: list[Problem]) -> Accelerat
     except SandboxError as error:
         problems.append(_problem(error))
         return None
+
+
+def _missing(parts: guests.GuestParts) -> list[Problem]:
+    there = (("QEMU", parts.qemu), ("a static busybox", parts.busybox), ("the guest's kernel", parts.kernel))
+    absent = [name for name, part in there if part is None]
+    return [
+        Problem("Guests cannot start yet.", f"{name} is missing", remedy)
+        for name, remedy in zip(absent, parts.missing, strict=True)
+    ]
 
 
 def _guest(parts: guests.GuestParts) -> dict[str, str]:
