@@ -1,0 +1,34 @@
+"""What a machine has and lacks for this book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandboxes.model.containers import Engine
+from sandboxes.model.guests import Accelerator
+from sandboxes.model.machine import Host
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is missing on this machine, and what to do about it."""
+
+    what: str
+    seen: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What sandboxes will run on here. `engine` and `accelerator` are None where there is none to be had.
+
+    `guest` names the parts of a guest: qemu_version, kernel, firmware. `date` is the minute of the look, ISO 8601, UTC.
+    """
+
+    host: Host
+    engine: Engine | None
+    accelerator: Accelerator | None
+    guest: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    date: str
