@@ -36,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
         help="write rows as data (- or no FILE: to stdout)",
     )
     rows.add_argument("--pairs", type=int, default=15, help="pairs a row (at least 15 for a row worth keeping)")
+    rows.add_argument(
+        "--row", action="append", choices=[row.id for row in bench.ROWS], help="only this row; may be repeated"
+    )
     clean = verbs.add_parser("clean", help="give the machine back; caches under ~/.cache stay")
     clean.add_argument("--packages", action="store_true", help="also uninstall the system packages that set-up added")
     return parser
@@ -56,7 +59,7 @@ def _run(argv: Sequence[str]) -> int:
             return testing.test(rest, full=known.verb == "soak")
         case "bench":
             prepare(packages.BENCH)
-            return bench.bench(known.json, pairs=known.pairs)
+            return bench.bench(known.json, pairs=known.pairs, only=known.row or ())
         case "build":
             prepare()
             return building.build()
