@@ -22,6 +22,7 @@ from sandboxes.model import Report
 
 NEEDED_DISK_BYTES = 2 << 30
 NEEDED_MEMORY_BYTES = 2 << 30
+ABILITIES = ("pause", "networks", "swarm", "user_namespaces", "psi")
 
 
 def doctor(*, as_json: bool) -> int:
@@ -75,6 +76,7 @@ def _engine(report: Report) -> dict[str, Any] | None:
         "rootless": engine.rootless,
         "cgroup_version": engine.cgroup_version,
         "enforces": _enforced(report),
+        "can": [name for name in ABILITIES if getattr(engine, name)],
     }
 
 

@@ -14,6 +14,7 @@ import urllib3
 
 from sandboxes import model
 from sandboxes.containers import farewell, image
+from sandboxes.containers.abilities import kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
@@ -61,7 +62,7 @@ class Engine:
         with self._lock:
             if self._facts is None:
                 try:
-                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin)
+                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin, kernel_offer())
                 except NO_ANSWER as error:
                     raise self.gone(error) from error
             return self._facts
@@ -158,29 +159,6 @@ class Engine:
                 farewell.remove_labelled(self.api, self.label)
                 self.owner.forget_command("containers")
         self.api.close()
-
-
-def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str) -> model.Engine:
-    """Engine facts from its answers to /version and /info.
-
-    Rootless under cgroups v1, or with cgroup driver "none", no limit is enforced, whatever else the engine says.
-    """
-    parts = {part.get("Name", ""): part.get("Version", "") for part in version.get("Components") or []}
-    rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
-    cgroups = f"v{info.get('CgroupVersion') or '1'}"
-    driver = info.get("CgroupDriver") or "none"
-    flags = {"memory": info.get("MemoryLimit"), "cpu": info.get("CpuCfsQuota"), "pids": info.get("PidsLimit")}
-    powerless = driver == "none" or (rootless and cgroups == "v1")
-    return model.Engine(
-        name="Podman" if any("Podman" in part for part in parts) else "Docker",
-        version=str(version.get("Version", "")).split("+")[0],
-        origin=origin,
-        rootless=rootless,
-        cgroup_version=cgroups,
-        cgroup_driver=driver,
-        runtime=info.get("DefaultRuntime") or "",
-        enforces=frozenset() if powerless else frozenset(name for name, flag in flags.items() if flag),
-    )
 
 
 def import_image(api: docker.APIClient, built: image.Image) -> None:

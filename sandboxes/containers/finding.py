@@ -5,18 +5,17 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import docker
 
 from sandboxes import model
 from sandboxes.containers import image, private
-from sandboxes.containers.client import NO_ANSWER, Engine, parse_facts
+from sandboxes.containers.abilities import kernel_offer, of_private, parse_facts
+from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import EngineUnavailable
-from sandboxes.kernel import host
 from sandboxes.lifecycle import Owner, owner
 from sandboxes.lifecycle.guard import remove_cgroups
 
@@ -56,12 +55,10 @@ def find_engine() -> model.Engine:
     if isinstance(found, tuple):
         api, _ = found
         try:
-            return parse_facts(api.version(), api.info(), "reader")
+            return parse_facts(api.version(), api.info(), "reader", kernel_offer())
         finally:
             api.close()
-    version = _telling(found, private.version)
-    cgroups = "v2" if host().cgroups == "v2" else "v1"
-    return model.Engine("Docker", version, "private", False, cgroups, "cgroupfs", "runc", controllers())
+    return of_private(_telling(found, private.version), "runc", kernel_offer())
 
 
 def readers_engine() -> tuple[docker.APIClient, Endpoint] | list[str]:
@@ -88,15 +85,6 @@ def remove_images() -> int:
         return len(images)
     finally:
         api.close()
-
-
-def controllers(proc: Path = Path("/proc"), v2: Path = Path("/sys/fs/cgroup/cgroup.controllers")) -> frozenset[str]:
-    """Those of cpu, memory and pids that this kernel can enforce (cgroups(7): /proc/cgroups, cgroup.controllers)."""
-    names = set(v2.read_text().split()) if v2.is_file() else set()
-    if (proc / "cgroups").is_file():
-        rows = (line.split() for line in (proc / "cgroups").read_text().splitlines() if not line.startswith("#"))
-        names |= {row[0] for row in rows if row[3] == "1" and row[1] != "0"}
-    return frozenset(names & {"cpu", "memory", "pids"})
 
 
 def _open(mine: Owner) -> Engine:

@@ -5,7 +5,8 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 """
 
 from sandboxes.model.cgroups import CgroupSample, CpuStat, Limits, MemoryStat, PidsStat
-from sandboxes.model.containers import Container, Engine
+from sandboxes.model.containers import Container
+from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict

@@ -1,28 +1,12 @@
-"""Container engines and containers."""
+"""Containers as kernel and engine report them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sandboxes.model.cgroups import CgroupSample, Limits
+from sandboxes.model.engines import Engine
 from sandboxes.model.machine import Host, Process
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A container engine that answered. `origin` is "reader" (found running) or "private" (started for this book).
-
-    `enforces` holds the limits that it really applies here: a subset of {"cpu", "memory", "pids"}.
-    """
-
-    name: str
-    version: str
-    origin: str
-    rootless: bool
-    cgroup_version: str
-    cgroup_driver: str
-    runtime: str
-    enforces: frozenset[str]
 
 
 @dataclass(frozen=True)

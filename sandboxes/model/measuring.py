@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandboxes.model.containers import Engine
+from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator
 from sandboxes.model.machine import Host
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandboxes.model.containers import Engine
+from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator
 from sandboxes.model.machine import Host
 

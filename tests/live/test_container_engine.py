@@ -78,12 +78,7 @@ def test_looking_for_an_engine_starts_none() -> None:
 def test_what_was_found_is_what_is_used() -> None:
     foretold = finding.find_engine()
     used = containers.engine().facts()
-    assert (foretold.origin, foretold.version, foretold.cgroup_version, foretold.enforces) == (
-        used.origin,
-        used.version,
-        used.cgroup_version,
-        used.enforces,
-    )
+    assert foretold == used
 
 
 def test_one_engine_serves_the_whole_process() -> None:

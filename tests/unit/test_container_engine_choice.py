@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from sandboxes.containers import find_engine, finding, private
-from sandboxes.containers.client import Engine, parse_facts
+from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
+from sandboxes.containers.client import Engine
 from sandboxes.containers.endpoints import Endpoint, endpoints
 from sandboxes.errors import EngineUnavailable, LimitIgnored
 from sandboxes.model import Limits
@@ -20,6 +21,9 @@ from sandboxes.model import Limits
 RECORDED: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data/engines/docker-20.10-root-v1.json").read_text()
 )
+
+
+OFFER = KernelOffer("hybrid", frozenset({"blkio", "cpu", "freezer", "memory", "pids"}), pressure=True)
 
 
 @pytest.fixture
@@ -30,36 +34,55 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_recorded_engine_is_described() -> None:
-    seen = parse_facts(RECORDED["version"], RECORDED["info"], "private")
+    seen = parse_facts(RECORDED["version"], RECORDED["info"], "private", OFFER)
     assert (seen.name, seen.version, seen.runtime, seen.rootless) == ("Docker", "20.10.24", "runc", False)
     assert (seen.cgroup_version, seen.cgroup_driver) == ("v1", "cgroupfs")
-    assert seen.enforces == {"cpu", "memory", "pids"}
+    assert seen.enforces == {"cpu", "memory", "pids", "io"}
 
 
 def test_a_rootless_engine_on_version_1_enforces_nothing_whatever_it_says() -> None:
     info = RECORDED["info"] | {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
-    assert parse_facts(RECORDED["version"], info, "reader").enforces == frozenset()
+    assert parse_facts(RECORDED["version"], info, "reader", OFFER).enforces == frozenset()
+    assert not parse_facts(RECORDED["version"], info, "reader", OFFER).pause
 
 
 def test_an_engine_without_a_cgroup_driver_enforces_nothing() -> None:
     info = RECORDED["info"] | {"CgroupDriver": "none", "CgroupVersion": "2"}
-    assert parse_facts(RECORDED["version"], info, "reader").enforces == frozenset()
+    assert parse_facts(RECORDED["version"], info, "reader", OFFER).enforces == frozenset()
 
 
 def test_a_rootless_engine_on_version_2_enforces_what_was_delegated() -> None:
     info = RECORDED["info"] | {"SecurityOptions": ["name=rootless"], "CgroupVersion": "2", "CpuCfsQuota": False}
-    seen = parse_facts(RECORDED["version"], info, "reader")
-    assert seen.rootless and seen.enforces == {"memory", "pids"}
+    seen = parse_facts(RECORDED["version"], info, "reader", OFFER)
+    assert seen.rootless and seen.enforces == {"memory", "pids", "io"}
+
+
+def test_what_the_engine_warns_of_it_does_not_limit() -> None:
+    info = RECORDED["info"] | {"Warnings": ["WARNING: No io.max (rbps) support"], "CgroupVersion": "2"}
+    assert not parse_facts(RECORDED["version"], info, "reader", OFFER).io_limit
+
+
+def test_network_drivers_tell_networks_and_swarm() -> None:
+    seen = parse_facts(RECORDED["version"], RECORDED["info"], "private", OFFER)
+    assert seen.networks and seen.swarm and not seen.user_namespaces
+    bare = parse_facts(RECORDED["version"], RECORDED["info"] | {"Plugins": {"Network": ["host"]}}, "private", OFFER)
+    assert not bare.networks and not bare.swarm
+
+
+def test_an_engine_that_remaps_users_gives_containers_a_user_namespace() -> None:
+    info = RECORDED["info"] | {"SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}
+    seen = parse_facts(RECORDED["version"], info, "reader", OFFER)
+    assert seen.user_namespaces and not seen.rootless
 
 
 def test_podman_is_called_podman() -> None:
     version = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}
-    assert parse_facts(version, RECORDED["info"], "reader").name == "Podman"
+    assert parse_facts(version, RECORDED["info"], "reader", OFFER).name == "Podman"
 
 
 class Powerless(Engine):
     def __init__(self) -> None:
-        self._facts = parse_facts(RECORDED["version"], RECORDED["info"] | {"CgroupDriver": "none"}, "reader")
+        self._facts = parse_facts(RECORDED["version"], RECORDED["info"] | {"CgroupDriver": "none"}, "reader", OFFER)
 
     def facts(self) -> Any:
         return self._facts
@@ -144,6 +167,9 @@ def test_controllers_are_those_that_the_kernel_has_switched_on(tmp_path: Path) -
     (tmp_path / "cgroups").write_text(
         "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t1\t1\nmemory\t0\t1\t1\npids\t4\t1\t0\n"
     )
-    assert finding.controllers(tmp_path, tmp_path / "none") == {"cpu"}
+    assert kernel_offer(tmp_path, tmp_path / "none").controllers == {"cpu"}
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
-    assert finding.controllers(tmp_path, tmp_path / "cgroup.controllers") == {"cpu", "memory", "pids"}
+    seen = kernel_offer(tmp_path, tmp_path)
+    assert seen.controllers == {"cpuset", "cpu", "blkio", "memory", "pids", "freezer"} and not seen.pressure
+    (tmp_path / "cpu.pressure").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
+    assert kernel_offer(tmp_path, tmp_path).pressure

@@ -30,7 +30,7 @@ from sandboxes.view.sharing import rows
 from sandboxes.view.stack import EMULATED, layers_of
 
 HOST = Host("here", "Debian GNU/Linux 12", "6.18.1", "x86_64", 2, 8 << 30, "hybrid", "boot-a")
-ENGINE = Engine("Docker", "20.10.24", "private", False, "v1", "cgroupfs", "runc", frozenset({"cpu"}))
+ENGINE = Engine("Docker", "20.10.24", "private", False, "v1", "cgroupfs", "runc", cpu_limit=True)
 TCG = Accelerator("tcg", "no guest boots under KVM")
 INITIAL = dict(zip(NAMESPACE_KINDS, range(100, 108), strict=True))
 ON_HOST = Namespaces("host", "host", "python3", 10, "boot-a", INITIAL)

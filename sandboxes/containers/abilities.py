@@ -1,0 +1,103 @@
+"""What an engine can do here, from its own answers to /version and /info and from the kernel's files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandboxes import model
+from sandboxes.kernel import host
+
+PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
+_NO_IO = ("throttle.read_bps_device", "io.max (rbps)")
+"""Of the warnings in /info (daemon/info_unix.go of Moby): the kernel or the engine's place has no such limit."""
+
+
+@dataclass(frozen=True)
+class KernelOffer:
+    """What this kernel has for containers. `controllers` are named as in version 1 (blkio, freezer).
+
+    `layout` is how cgroups are mounted ("v1", "v2", "hybrid"); `pressure`: a cgroup of version 2 has pressure files.
+    """
+
+    layout: str
+    controllers: frozenset[str]
+    pressure: bool
+
+
+def kernel_offer(proc: Path = PROC, cgroups: Path = CGROUPS) -> KernelOffer:
+    """cgroups(7): /proc/cgroups lists controllers of version 1, cgroup.controllers those of version 2.
+
+    The freezer is part of every cgroup of version 2 (Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze).
+    """
+    found = set()
+    if (cgroups / "cgroup.controllers").is_file():
+        v2 = (cgroups / "cgroup.controllers").read_text().split()
+        found |= {"blkio" if name == "io" else name for name in v2} | {"freezer"}
+    if (proc / "cgroups").is_file():
+        rows = (line.split() for line in (proc / "cgroups").read_text().splitlines() if not line.startswith("#"))
+        found |= {row[0] for row in rows if row[3] == "1" and row[1] != "0"}
+    tree = cgroups / "unified" if (cgroups / "unified").is_dir() else cgroups
+    return KernelOffer(host().cgroups, frozenset(found), (tree / "cpu.pressure").is_file())
+
+
+def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offer: KernelOffer) -> model.Engine:
+    """Engine facts from its answers to /version and /info (Docker Engine API, "Get system information").
+
+    Rootless under cgroups v1, or with cgroup driver "none", no limit is enforced, whatever else the engine says.
+    What /info does not tell (freezer, pressure) is what this kernel offers.
+    """
+    parts = {part.get("Name", ""): part.get("Version", "") for part in version.get("Components") or []}
+    options = " ".join(info.get("SecurityOptions") or [])
+    rootless = "rootless" in options
+    podman = any("Podman" in part for part in parts)
+    cgroups = f"v{info.get('CgroupVersion') or '1'}"
+    driver = info.get("CgroupDriver") or "none"
+    obeyed = driver != "none" and not (rootless and cgroups == "v1")
+    drivers = (info.get("Plugins") or {}).get("Network") or []
+    return model.Engine(
+        name="Podman" if podman else "Docker",
+        version=str(version.get("Version", "")).split("+")[0],
+        origin=origin,
+        rootless=rootless,
+        cgroup_version=cgroups,
+        cgroup_driver=driver,
+        runtime=info.get("DefaultRuntime") or "",
+        cpu_limit=obeyed and bool(info.get("CpuCfsQuota")),
+        memory_limit=obeyed and bool(info.get("MemoryLimit")),
+        pids_limit=obeyed and bool(info.get("PidsLimit")),
+        io_limit=obeyed and not (podman and rootless) and _limits_io(info, offer),
+        pause=obeyed and "freezer" in offer.controllers,
+        networks="bridge" in drivers,
+        swarm="overlay" in drivers and not (podman or rootless or info.get("LiveRestoreEnabled")),
+        user_namespaces=rootless or "name=userns" in options,
+        psi=obeyed and offer.pressure,
+    )
+
+
+def of_private(version: str, runtime: str, offer: KernelOffer) -> model.Engine:
+    """The facts of an engine that would be started as root: what the kernel offers it can use."""
+    return model.Engine(
+        name="Docker",
+        version=version,
+        origin="private",
+        rootless=False,
+        cgroup_version="v2" if offer.layout == "v2" else "v1",
+        cgroup_driver="cgroupfs",
+        runtime=runtime,
+        cpu_limit="cpu" in offer.controllers,
+        memory_limit="memory" in offer.controllers,
+        pids_limit="pids" in offer.controllers,
+        io_limit="blkio" in offer.controllers,
+        pause="freezer" in offer.controllers,
+        networks=True,
+        swarm=True,
+        psi=offer.pressure,
+    )
+
+
+def _limits_io(info: dict[str, Any], offer: KernelOffer) -> bool:
+    warned = any(word in warning for word in _NO_IO for warning in info.get("Warnings") or [])
+    return "blkio" in offer.controllers and not warned

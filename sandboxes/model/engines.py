@@ -1,0 +1,44 @@
+"""Container engines: what one is and can do, and the ways to one that this book tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A container engine that answered, or that would be started.
+
+    `origin` is "reader" (found running), "private" (started for this book as root), "rootless" (the same without
+    privileges) or "podman" (a Podman service started for this book). `runtime` is the OCI runtime that makes the
+    containers when none is named. A flag is True only where somebody says so; False is "no" or "nobody says".
+
+    - cpu_limit, memory_limit, pids_limit, io_limit: such a limit on a container is told to the kernel.
+    - pause: a container can be frozen.
+    - networks: containers can be joined by a bridge network of their own, and find each other by name.
+    - swarm: services can be run on it.
+    - user_namespaces: its containers have a user namespace of their own, so that root inside is nobody outside.
+    - psi: each container has pressure files (Documentation/accounting/psi.rst, "Cgroup2 interface").
+    """
+
+    name: str
+    version: str
+    origin: str
+    rootless: bool
+    cgroup_version: str
+    cgroup_driver: str
+    runtime: str
+    cpu_limit: bool = False
+    memory_limit: bool = False
+    pids_limit: bool = False
+    io_limit: bool = False
+    pause: bool = False
+    networks: bool = False
+    swarm: bool = False
+    user_namespaces: bool = False
+    psi: bool = False
+
+    @property
+    def enforces(self) -> frozenset[str]:
+        """The limits that it really applies here: those of "cpu", "memory", "pids" and "io"."""
+        return frozenset(name for name in ("cpu", "memory", "pids", "io") if getattr(self, f"{name}_limit"))
