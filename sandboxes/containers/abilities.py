@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandboxes import model
+from sandboxes.containers.runtime import Runtime
 from sandboxes.kernel import host
 
 PROC = Path("/proc")
@@ -77,7 +78,7 @@ def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offe
     )
 
 
-def of_private(version: str, runtime: str, offer: KernelOffer) -> model.Engine:
+def of_private(version: str, runtime: Runtime, offer: KernelOffer) -> model.Engine:
     """The facts of an engine that would be started as root: what the kernel offers it can use."""
     return model.Engine(
         name="Docker",
@@ -86,7 +87,7 @@ def of_private(version: str, runtime: str, offer: KernelOffer) -> model.Engine:
         rootless=False,
         cgroup_version="v2" if offer.layout == "v2" else "v1",
         cgroup_driver="cgroupfs",
-        runtime=runtime,
+        runtime=runtime.name,
         cpu_limit="cpu" in offer.controllers,
         memory_limit="memory" in offer.controllers,
         pids_limit="pids" in offer.controllers,
@@ -94,7 +95,7 @@ def of_private(version: str, runtime: str, offer: KernelOffer) -> model.Engine:
         pause="freezer" in offer.controllers,
         networks=True,
         swarm=True,
-        psi=offer.pressure,
+        psi=offer.pressure and runtime.sees_pressure,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import docker
 
 from sandboxes import model
-from sandboxes.containers import image, private
+from sandboxes.containers import image, private, runtime
 from sandboxes.containers.abilities import kernel_offer, of_private, parse_facts
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
@@ -58,7 +58,8 @@ def find_engine() -> model.Engine:
             return parse_facts(api.version(), api.info(), "reader", kernel_offer())
         finally:
             api.close()
-    return of_private(_telling(found, private.version), "runc", kernel_offer())
+    chosen = runtime.chosen_runtime(_telling(found, private.programs))
+    return of_private(private.version(), chosen, kernel_offer())
 
 
 def readers_engine() -> tuple[docker.APIClient, Endpoint] | list[str]:
