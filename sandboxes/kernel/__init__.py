@@ -1,5 +1,8 @@
 """Text of /proc and /sys -> records. Each parser takes text, so that it also reads what a guest's kernel said."""
 
+from sandboxes.kernel.cgroup_settings import Setting, settings, shares_of, weight_of
+from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup, thaw_cgroup
+from sandboxes.kernel.cgroup_writer import attach, join, make_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
 from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
 from sandboxes.kernel.mounts import CgroupMount, cgroup_layout, parse_cgroup_mounts
@@ -28,13 +31,20 @@ __all__ = [
     "CAPABILITIES",
     "Cgroup",
     "CgroupMount",
+    "Setting",
+    "attach",
     "boot_id",
     "busy_share",
     "capabilities",
     "cgroup_layout",
     "cgroup_of",
+    "freeze_cgroup",
     "host",
+    "is_frozen",
     "is_zombie",
+    "join",
+    "kill_cgroup",
+    "make_cgroup",
     "namespaces",
     "no_new_privileges",
     "parse_capabilities",
@@ -52,7 +62,13 @@ __all__ = [
     "pids_inside",
     "process",
     "pss_bytes",
+    "remove_cgroup",
     "sample",
     "seccomp_mode",
+    "set_limits",
+    "settings",
+    "shares_of",
+    "thaw_cgroup",
     "threads",
+    "weight_of",
 ]

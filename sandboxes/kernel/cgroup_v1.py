@@ -49,3 +49,14 @@ def pids(files: Files, folder: Path) -> PidsStat:
         limit=number_or_max(files.text("pids.limit", folder / "pids.max")),
         limit_hits=flat_keyed(files.text("pids.limit_hits", folder / "pids.events")).get("max", 0),
     )
+
+
+def memory_and_swap_limits(folder: Path) -> tuple[int | None, int | None]:
+    """Bytes of memory, and bytes of swap: the limit of both less that of memory; None: no limit, or none is kept."""
+    memory_bytes = int((folder / "memory.limit_in_bytes").read_text())
+    try:
+        both_bytes = int((folder / "memory.memsw.limit_in_bytes").read_text())
+    except FileNotFoundError:
+        both_bytes = _NO_LIMIT
+    limited = memory_bytes < _NO_LIMIT
+    return memory_bytes if limited else None, both_bytes - memory_bytes if both_bytes < _NO_LIMIT else None

@@ -4,8 +4,8 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 `None` means that the kernel reports no limit or no such figure; it never means zero.
 """
 
-from sandboxes.model.cgroups import CgroupSample, CpuStat, Limits, MemoryStat, PidsStat
-from sandboxes.model.containers import Container
+from sandboxes.model.cgroups import CgroupLimits, CgroupSample, CpuStat, IoLimit, Limits, MemoryStat, NoLimit, PidsStat
+from sandboxes.model.containers import Container, Engine
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
@@ -16,6 +16,7 @@ from sandboxes.model.report import Problem, Report
 __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
+    "CgroupLimits",
     "CgroupSample",
     "Check",
     "Container",
@@ -24,10 +25,12 @@ __all__ = [
     "Engine",
     "Guest",
     "Host",
+    "IoLimit",
     "Limits",
     "Measurement",
     "MemoryStat",
     "Namespaces",
+    "NoLimit",
     "PidsStat",
     "Place",
     "Problem",

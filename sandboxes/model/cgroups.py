@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,38 @@ class Limits:
     memory_bytes: int | None
     cpus: float | None
     pids: int | None
+
+
+NoLimit = Literal["max"]
+"""The kernel's own word for "no limit" (cgroup-v2.rst)."""
+
+
+@dataclass(frozen=True)
+class IoLimit:
+    """What a cgroup may do on one block device, `device` being "MAJOR:MINOR". None leaves a figure as it is.
+
+    Source: cgroup-v2.rst (io.max); v1: cgroup-v1/blkio-controller.rst (throttle policy).
+    """
+
+    device: str
+    read_bytes_per_s: int | NoLimit | None = None
+    write_bytes_per_s: int | NoLimit | None = None
+    read_operations_per_s: int | NoLimit | None = None
+    write_operations_per_s: int | NoLimit | None = None
+
+
+@dataclass(frozen=True)
+class CgroupLimits:
+    """What to write into a cgroup. None leaves a limit as it is, "max" lifts it.
+
+    `cpu_weight` is version 2's scale, 1 to 10000, 100 being usual. `swap_bytes` is swap alone, as in version 2.
+    `cpuset_cpus` is a list such as "0-2,4" (cpuset(7), "List format").
+    """
+
+    cpus: float | NoLimit | None = None
+    cpu_weight: int | None = None
+    cpuset_cpus: str | None = None
+    memory_bytes: int | NoLimit | None = None
+    swap_bytes: int | NoLimit | None = None
+    pids: int | NoLimit | None = None
+    io: tuple[IoLimit, ...] = ()
