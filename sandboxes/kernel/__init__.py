@@ -1,5 +1,6 @@
 """Text of /proc and /sys -> records. Each parser takes text, so that it also reads what a guest's kernel said."""
 
+from sandboxes.kernel.cgroup_details import details
 from sandboxes.kernel.cgroup_settings import Setting, settings, shares_of, weight_of
 from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup, thaw_cgroup
 from sandboxes.kernel.cgroup_writer import attach, join, make_cgroup, remove_cgroup, set_limits
@@ -7,6 +8,7 @@ from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
 from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
 from sandboxes.kernel.mounts import CgroupMount, cgroup_layout, parse_cgroup_mounts
 from sandboxes.kernel.namespaces import namespaces, parse_links
+from sandboxes.kernel.pressure import host_pressure, parse_pressure, pressure
 from sandboxes.kernel.privileges import (
     CAPABILITIES,
     capabilities,
@@ -38,8 +40,10 @@ __all__ = [
     "capabilities",
     "cgroup_layout",
     "cgroup_of",
+    "details",
     "freeze_cgroup",
     "host",
+    "host_pressure",
     "is_frozen",
     "is_zombie",
     "join",
@@ -55,11 +59,13 @@ __all__ = [
     "parse_memory_total",
     "parse_no_new_privileges",
     "parse_os_release",
+    "parse_pressure",
     "parse_process",
     "parse_pss",
     "parse_seccomp",
     "parse_thread",
     "pids_inside",
+    "pressure",
     "process",
     "pss_bytes",
     "remove_cgroup",

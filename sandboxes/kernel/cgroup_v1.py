@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandboxes.kernel.cgroup_files import Files, flat_keyed, number_or_max
-from sandboxes.model import CpuStat, MemoryStat, PidsStat
+from sandboxes.kernel.cgroup_settings import weight_of
+from sandboxes.model import CpuStat, MemoryParts, MemoryStat, PidsStat, SwapStat
 
 _NO_LIMIT = 1 << 62
 """Without a limit the file reads the largest page count, 0x7FFFFFFFFFFFF000 on 64 bits (mm/page_counter.c)."""
@@ -60,3 +61,22 @@ def memory_and_swap_limits(folder: Path) -> tuple[int | None, int | None]:
         both_bytes = _NO_LIMIT
     limited = memory_bytes < _NO_LIMIT
     return memory_bytes if limited else None, both_bytes - memory_bytes if both_bytes < _NO_LIMIT else None
+
+
+def cpu_weight(files: Files, folder: Path) -> int:
+    """cpu.shares in the scale of version 2, as the kernel itself converts them."""
+    return weight_of(int(files.text("cpu.weight", folder / "cpu.shares")))
+
+
+def memory_parts(files: Files, folder: Path) -> MemoryParts:
+    """The lines total_… include the cgroups below, as all of version 2's do (memory.rst 5.2)."""
+    stat = flat_keyed(files.text("memory.parts", folder / "memory.stat"))
+    return MemoryParts(stat["total_rss"], stat["total_cache"], stat["total_inactive_file"])
+
+
+def swap(files: Files, folder: Path) -> SwapStat | None:
+    """None when the kernel does not count swap: then there is no memory.memsw.* and no line total_swap."""
+    current_bytes = flat_keyed(files.text("swap.current", folder / "memory.stat")).get("total_swap")
+    if current_bytes is None or files.maybe("swap.limit", folder / "memory.memsw.limit_in_bytes") is None:
+        return None
+    return SwapStat(current_bytes, memory_and_swap_limits(folder)[1])

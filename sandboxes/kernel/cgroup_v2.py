@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandboxes.kernel.cgroup_files import Files, flat_keyed, number_or_max
-from sandboxes.model import CpuStat, MemoryStat
+from sandboxes.model import CpuStat, MemoryParts, MemoryStat, SwapStat
 
 
 def cpu(files: Files, folder: Path) -> CpuStat:
@@ -41,3 +41,25 @@ def memory(files: Files, folder: Path) -> MemoryStat:
         limit_hits=events["max"],
         oom_kills=events["oom_kill"],
     )
+
+
+def memory_parts(files: Files, folder: Path) -> MemoryParts | None:
+    """None when the memory controller is not switched on here."""
+    content = files.maybe("memory.parts", folder / "memory.stat")
+    if content is None:
+        return None
+    stat = flat_keyed(content)
+    return MemoryParts(stat["anon"], stat["file"], stat["inactive_file"])
+
+
+def swap(files: Files, folder: Path) -> SwapStat | None:
+    """None when the kernel does not count swap, or the memory controller is not switched on here."""
+    current = files.maybe("swap.current", folder / "memory.swap.current")
+    limit = files.maybe("swap.limit", folder / "memory.swap.max")
+    return SwapStat(int(current), number_or_max(limit)) if current is not None and limit is not None else None
+
+
+def number(files: Files, figure: str, path: Path) -> int | None:
+    """The number in the file; None for "max", or without such a file."""
+    content = files.maybe(figure, path)
+    return None if content is None else number_or_max(content)

@@ -4,7 +4,23 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 `None` means that the kernel reports no limit or no such figure; it never means zero.
 """
 
-from sandboxes.model.cgroups import CgroupLimits, CgroupSample, CpuStat, IoLimit, Limits, MemoryStat, NoLimit, PidsStat
+from sandboxes.model.cgroups import (
+    CgroupDetails,
+    CgroupLimits,
+    CgroupSample,
+    CpuStat,
+    IoLimit,
+    IoStat,
+    Limits,
+    MemoryParts,
+    MemoryStat,
+    NoLimit,
+    PidsStat,
+    Pressure,
+    PressureStat,
+    Stall,
+    SwapStat,
+)
 from sandboxes.model.containers import Container, Engine
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
@@ -16,6 +32,7 @@ from sandboxes.model.report import Problem, Report
 __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
+    "CgroupDetails",
     "CgroupLimits",
     "CgroupSample",
     "Check",
@@ -26,19 +43,25 @@ __all__ = [
     "Guest",
     "Host",
     "IoLimit",
+    "IoStat",
     "Limits",
     "Measurement",
+    "MemoryParts",
     "MemoryStat",
     "Namespaces",
     "NoLimit",
     "PidsStat",
     "Place",
+    "Pressure",
+    "PressureStat",
     "Problem",
     "Process",
     "Ratio",
     "Report",
     "Result",
     "Sample",
+    "Stall",
+    "SwapStat",
     "Thread",
     "Twin",
     "Verdict",
