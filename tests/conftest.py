@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 import pytest
 
-from tests.machine import SESSION, Photograph
+from tests.machine import Photograph, births
 
 ORDER = ("unit", "contract", "live", "faults", "bench", "book", "browser", "last")
 PHOTOGRAPH = pytest.StashKey[Photograph]()
@@ -16,7 +15,7 @@ PHOTOGRAPH = pytest.StashKey[Photograph]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: a long campaign; a tenth of it runs unless BOUNDARIES_SOAK is set")
-    os.environ[SESSION] = secrets.token_hex(6)
+    births()
     config.stash[PHOTOGRAPH] = Photograph.take()
 
 

@@ -6,12 +6,17 @@ from pathlib import Path
 
 from sandboxes.errors import Unavailable
 
+RUNTIME = "BOUNDARIES_RUNTIME"
+"""Environment variable: a place like /tmp for the runtime folders. Books with different ones never meet."""
+
 
 def runtime_folder() -> Path:
     """A folder that only this user can enter; its path is short, as unix(7) allows a socket 107 bytes."""
     uid = os.getuid()
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    if uid == 0:
+    chosen, session = os.environ.get(RUNTIME), os.environ.get("XDG_RUNTIME_DIR")
+    if chosen:
+        folder = Path(chosen) / f"boundaries-{uid}"
+    elif uid == 0:
         folder = Path("/run/boundaries")
     elif session and os.access(session, os.W_OK):
         folder = Path(session) / "boundaries"

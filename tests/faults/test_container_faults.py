@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from sandboxes.containers import find_engine
 from sandboxes.errors import Unavailable
-from sandboxes.lifecycle import guard, runtime_folder
+from sandboxes.lifecycle import guard
+from tests.machine import left_of, until_gone
 
 ROUNDS = 100 if os.environ.get("BOUNDARIES_SOAK") else 5
 OWNING = """
@@ -45,29 +44,6 @@ def private_engine() -> None:
         pytest.skip(str(error))
     if found.origin != "private":
         pytest.skip("the reader's own engine is in use; its containers are looked at in tests/live")
-
-
-def left_of(owner_id: str) -> list[str]:
-    """Processes, cgroups, mounts and folders of one owner, in words; zombies belong to whoever has to wait for them."""
-    name = f"boundaries-{owner_id}"
-    found = [f"process {pid}" for pid in guard.marked_processes(owner_id)]
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                if name in Path("/proc", entry, "cgroup").read_text():
-                    status = Path("/proc", entry, "status").read_text()
-                    found += [] if "State:\tZ" in status else [f"member {entry}"]
-    found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"**/{name}")]
-    found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if owner_id in line]
-    found += [f"folder {path}" for path in runtime_folder().glob(owner_id)]
-    return found
-
-
-def until_gone(owner_id: str, deadline_s: float) -> list[str]:
-    until = time.monotonic() + deadline_s
-    while (left := left_of(owner_id)) and time.monotonic() < until:
-        time.sleep(0.05)
-    return left
 
 
 def started(script: str) -> tuple[subprocess.Popen[str], str, int]:
@@ -128,8 +104,8 @@ def test_a_killed_engine_takes_all_its_processes_with_it() -> None:
     engine = min(guard.marked_processes(owner_id))
     os.kill(engine, signal.SIGKILL)
     until = time.monotonic() + 2
-    while (members := [text for text in left_of(owner_id) if text.startswith("member")]) and time.monotonic() < until:
+    while (running := [text for text in left_of(owner_id) if text.startswith("process")]) and time.monotonic() < until:
         time.sleep(0.02)
-    assert members == []
+    assert running == []
     kill(process)
     assert until_gone(owner_id, 5.0) == []
