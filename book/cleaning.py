@@ -9,8 +9,7 @@ import subprocess
 import sys
 
 from book.folders import BUILD, INSTALLED_PACKAGES, ROOT
-from sandboxes.lifecycle import runtime_folder
-from sandboxes.lifecycle.guard import dead_owners, reap
+from sandboxes.lifecycle.sweep import leave, sweep
 
 MADE = (
     ROOT / ".venv",
@@ -22,18 +21,6 @@ MADE = (
     ROOT / ".mypy_cache",
     ROOT / ".ruff_cache",
 )
-
-
-def sweep() -> int:
-    """Remove whatever owners that are dead have left; how many there were."""
-    runtime = runtime_folder()
-    dead = dead_owners(runtime)
-    for owner_id, folder, handle in dead:
-        reap(owner_id, folder)
-        os.close(handle)
-    if not any(path.is_dir() for path in runtime.iterdir()):  # else somebody lives there
-        shutil.rmtree(runtime)
-    return len(dead)
 
 
 def remove_packages(packages: list[str]) -> int:
@@ -48,6 +35,7 @@ def remove_packages(packages: list[str]) -> int:
 def clean(*, with_packages: bool = False) -> int:
     """Afterwards nothing that set-up or a build made is left in this folder; caches under ~/.cache stay."""
     swept = sweep()
+    leave()
     for path in MADE:
         shutil.rmtree(path, ignore_errors=True)
     for path in ROOT.rglob("__pycache__"):

@@ -7,7 +7,6 @@ it costs a few MB and no imports of the package.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -21,56 +20,81 @@ from pathlib import Path
 
 MARK = "BOUNDARIES_OWNER"
 FAREWELL_S = 20.0
+FAREWELL_KEPT_S = 7 * 24 * 3600.0
+SECOND_LOOK_S = 0.3
+CGROUPS = Path("/sys/fs/cgroup")
+MOUNTS = Path("/proc/self/mountinfo")
 
 
 def marked_processes(owner_id: str) -> Iterator[int]:
     """Pids whose initial environment (proc_pid_environ(5)) carries this owner's mark; zombies have none."""
-    wanted = f"{MARK}={owner_id}".encode()
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                if wanted in Path("/proc", entry, "environ").read_bytes().split(b"\0"):
-                    yield int(entry)
+    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _is_marked(int(entry), owner_id))
 
 
 def kill_marked(owner_id: str, deadline_s: float = 5.0) -> None:
-    """SIGKILL the owner's processes until none is left; a pidfd makes sure that no reused pid is hit."""
+    """SIGKILL the owner's processes until two looks in a row find none: one may miss a child that was just forked."""
     until = time.monotonic() + deadline_s
-    while time.monotonic() < until:
+    quiet = 0
+    while quiet < 2 and time.monotonic() < until:
         found = [pid for pid in marked_processes(owner_id) if pid != os.getpid()]
-        if not found:
-            return
+        quiet = 0 if found else quiet + 1
         for pid in found:
+            _kill(pid, owner_id)
+        if found:
+            thaw(owner_id)
+            time.sleep(0.01)
+
+
+def thaw(owner_id: str, root: Path = CGROUPS) -> None:
+    """Nothing of the owner is frozen: version 1 keeps a frozen process from dying (freezer-subsystem.rst)."""
+    for top in cgroups(owner_id, root):
+        for state in (top / "freezer.state", *top.glob("**/*/freezer.state")):
             with contextlib.suppress(OSError):
-                handle = os.pidfd_open(pid)
-                try:
-                    if pid in marked_processes(owner_id):
-                        signal.pidfd_send_signal(handle, signal.SIGKILL)
-                finally:
-                    os.close(handle)
-        time.sleep(0.01)
+                state.write_text("THAWED")
 
 
-def remove_cgroups(owner_id: str, root: Path = Path("/sys/fs/cgroup"), deadline_s: float = 3.0) -> None:
-    """Remove boundaries-ID in every hierarchy: a cgroup can go when its last process is gone and its children too."""
+def cgroups(owner_id: str, root: Path = CGROUPS) -> list[Path]:
+    """boundaries-ID in every hierarchy."""
+    return [top for base in (root, *root.glob("*/")) if (top := base / f"boundaries-{owner_id}").is_dir()]
+
+
+def remove_cgroups(owner_id: str, root: Path = CGROUPS, deadline_s: float = 3.0) -> None:
+    """Their members are dead, and they are gone: a cgroup can go when it has no process and no child any more."""
     until = time.monotonic() + deadline_s
-    while True:
-        left = [top for base in (root, *root.glob("*/")) if (top := base / f"boundaries-{owner_id}").is_dir()]
-        if not left or time.monotonic() > until:
-            return
+    while (left := cgroups(owner_id, root)) and time.monotonic() < until:
+        thaw(owner_id, root)
         for top in left:
             for folder, _, _ in os.walk(top, topdown=False):
+                _kill_members(Path(folder))
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)
         time.sleep(0.01)
 
 
 def say_farewell(folder: Path) -> None:
-    """Run the commands that the owner left behind, each once, each with a deadline."""
+    """Run the commands that the owner left behind, with a deadline; one that fails stays for the next sweep, a week."""
     for letter in sorted((folder / "farewell").glob("*.json")):
         with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-            subprocess.run(json.loads(letter.read_text()), timeout=FAREWELL_S, check=False, capture_output=True)
-        letter.unlink(missing_ok=True)
+            done = subprocess.run(json.loads(letter.read_text()), timeout=FAREWELL_S, check=False, capture_output=True)
+            if done.returncode == 0 or time.time() - letter.stat().st_mtime > FAREWELL_KEPT_S:
+                letter.unlink()
+
+
+def remove_folder(folder: Path) -> None:
+    """Gone, unless a farewell waits in it. What is mounted in it is taken off first: rmtree would go through it."""
+    if any((folder / "farewell").glob("*.json")):
+        return
+    for point in reversed(mounted_in(folder)):
+        with contextlib.suppress(OSError):
+            subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)  # noqa: S607
+    if not mounted_in(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def mounted_in(folder: Path) -> list[str]:
+    """Mount points below a folder, in the order of mounting (proc_pid_mountinfo(5), field 5)."""
+    points = (line.split()[4] for line in MOUNTS.read_text().splitlines())
+    return [point for point in points if point.startswith(f"{folder}/")]
 
 
 def reap(owner_id: str, folder: Path) -> None:
@@ -78,33 +102,47 @@ def reap(owner_id: str, folder: Path) -> None:
     kill_marked(owner_id)
     say_farewell(folder)
     remove_cgroups(owner_id)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)
 
 
-def dead_owners(runtime: Path) -> list[tuple[str, Path, int]]:
-    """Owners whose lock is free: id, folder and the lock, now taken; close it after reaping."""
-    found = []
-    for folder in runtime.iterdir():
-        if not (folder / "lock").is_file():
-            continue
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+def _is_marked(pid: int, owner_id: str) -> bool:
+    with contextlib.suppress(OSError):
+        return f"{MARK}={owner_id}".encode() in Path("/proc", str(pid), "environ").read_bytes().split(b"\0")
+    return False
+
+
+def _kill(pid: int, owner_id: str) -> None:
+    """A pidfd (pidfd_open(2)) is taken before looking again, so that no reused number is hit."""
+    with contextlib.suppress(OSError):
+        handle = os.pidfd_open(pid)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            if _is_marked(pid, owner_id):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
             os.close(handle)
-        else:
-            found.append((folder.name, folder, handle))
-    return found
+
+
+def _kill_members(cgroup: Path) -> None:
+    """SIGKILL to those that left the mark behind; 0 stands for processes of other pid namespaces (cgroups(7))."""
+    with contextlib.suppress(OSError):
+        for pid in map(int, (cgroup / "cgroup.procs").read_text().split()):
+            if pid not in (0, os.getpid()):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def main(argv: list[str]) -> int:
-    """argv: owner id, its folder, number of an inherited pidfd on the owner."""
+    """argv: owner id, its folder, number of an inherited pidfd on the owner.
+
+    It looks twice: a process that was between fork and exec when the owner died did not carry the mark yet.
+    """
     owner_id, folder, handle = argv[0], Path(argv[1]), int(argv[2])
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     select.select([handle], [], [])
-    if folder.exists():
-        reap(owner_id, folder)
+    reap(owner_id, folder)
+    time.sleep(SECOND_LOOK_S)
+    reap(owner_id, folder)
     return 0
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import json
 import os
 import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
-from sandboxes.lifecycle import guard
-from sandboxes.lifecycle.folders import runtime_folder
+from sandboxes.errors import StartFailed
+from sandboxes.lifecycle import guard, sweep
 
 LABEL = "boundaries.owner"
 """Label on containers, networks and images' containers; its value is the owner's id."""
@@ -38,18 +35,14 @@ class Owner:
         self._adopted: list[Closable] = []
         self._lock = threading.RLock()
         self._closed = False
-        runtime = runtime_folder()
-        self.folder = runtime / self.id
-        with _runtime_lock(runtime):
-            (self.folder / "farewell").mkdir(parents=True, mode=0o700)
-            self._lock_handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock_handle, fcntl.LOCK_EX)
-            dead = guard.dead_owners(runtime)
-        for owner_id, folder, handle in dead:
-            guard.reap(owner_id, folder)
-            os.close(handle)
+        with sweep.locked() as runtime:
+            self.folder = runtime / self.id
+            self.folder.mkdir(mode=0o700)
+            self._lock_handle = sweep.lock(self.folder)
+        (self.folder / "farewell").mkdir()
         self._guard = self._start_guard()
-        atexit.register(self.close)
+        sweep.sweep()
+        atexit.register(self._end)
 
     @property
     def guard_pid(self) -> int:
@@ -84,28 +77,41 @@ class Owner:
 
     def close(self) -> None:
         """Nothing of this owner is left, its guard included. Does nothing in a forked child, nor a second time."""
+        if self._close_adopted():
+            guard.reap(self.id, self.folder)
+            self._guard.kill()  # it ignores every other signal, and nothing is left for it to do
+            self._guard.wait()
+            os.close(self._lock_handle)
+
+    def _end(self) -> None:
+        """At the end of the process its guard stays, and looks again: other threads may still be starting things."""
+        if self._close_adopted():
+            guard.kill_marked(self.id)
+            guard.remove_cgroups(self.id)
+            guard.remove_folder(self.folder)
+
+    def _close_adopted(self) -> bool:
         if self._closed or os.getpid() != self.pid:
-            return
+            return False
         self._closed = True
         with self._lock:
             adopted, self._adopted = self._adopted[::-1], []
         for resource in adopted:
             with contextlib.suppress(Exception):
                 resource.close()
-        guard.reap(self.id, self.folder)
-        self._guard.kill()  # it ignores every other signal, and nothing is left for it to do
-        self._guard.wait()
-        os.close(self._lock_handle)
+        return True
 
     @property
     def closed(self) -> bool:
         return self._closed
 
     def _start_guard(self) -> subprocess.Popen[bytes]:
+        """It carries no mark itself, not even when this process is owned by another: it outlives us."""
         handle = os.pidfd_open(self.pid)
         try:
             return subprocess.Popen(
                 [sys.executable, "-S", "-E", guard.__file__, self.id, str(self.folder), str(handle)],
+                env={name: value for name, value in os.environ.items() if name != guard.MARK},
                 pass_fds=[handle],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -113,18 +119,16 @@ class Owner:
                 start_new_session=True,
                 cwd="/",
             )
+        except OSError as error:
+            guard.remove_folder(self.folder)
+            os.close(self._lock_handle)
+            raise StartFailed(
+                "Nothing can be started: the process that would clean up after us did not start.",
+                seen=str(error),
+                remedy="free some memory or processes (ulimit -u shows how many you may have), then try it again",
+            ) from error
         finally:
             os.close(handle)
-
-
-@contextlib.contextmanager
-def _runtime_lock(runtime: Path) -> Iterator[None]:
-    handle = os.open(runtime / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 _current: Owner | None = None
@@ -135,6 +139,17 @@ def owner() -> Owner:
     """The owner for this process, made at the first call (about 5 ms): sweeps dead owners, then starts the guard."""
     global _current
     with _making:
-        if _current is None or _current.pid != os.getpid() or _current.closed:
+        if _current is None or _current.closed:
             _current = Owner()
         return _current
+
+
+def _forked() -> None:
+    """A child of fork(2) owns nothing yet, and does not keep its parent's lock held when the parent is dead."""
+    global _current, _making
+    if _current is not None and not _current.closed:
+        os.close(_current._lock_handle)
+    _current, _making = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
