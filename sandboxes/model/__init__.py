@@ -21,7 +21,7 @@ from sandboxes.model.cgroups import (
     Stall,
     SwapStat,
 )
-from sandboxes.model.containers import Container, Engine
+from sandboxes.model.containers import Container
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
