@@ -129,6 +129,9 @@ def test_a_quota_bounds_the_cpu_time(group: Cgroup, run: Callable[..., subproces
     cores = (after.cpu.usage_usec - before.cpu.usage_usec) / 1e6 / (after.at_s - before.at_s)
     assert 0.03 < cores < 0.25
     assert after.cpu.throttled_periods > before.cpu.throttled_periods
+    pressure = kernel.pressure(group)
+    if kernel.host_pressure() and group.own_v2:
+        assert pressure and pressure.cpu.some.total_usec > 0.3e6, "throttled is waiting for the CPU"
 
 
 def test_weights_share_one_cpu_in_their_ratio() -> None:
@@ -186,6 +189,8 @@ def test_writing_to_a_disk_is_slowed_to_its_limit(
     if child.returncode != 0:
         pytest.skip(f"no direct writes here: {said}")
     assert 0.9 < time.monotonic() - begun < 10, "3 MiB at 2 MiB a second, of which some go at once"
+    (seen,) = (stat for stat in kernel.details(group).io or () if stat.device == device)
+    assert (seen.write_bytes, seen.limit.write_bytes_per_s) == (3 << 20, 2 << 20)
 
 
 def _disk_of(path: Path) -> str:
@@ -246,6 +251,26 @@ def test_a_cgroup_that_is_removed_is_gone_from_every_hierarchy() -> None:
         kernel.set_limits(group, CgroupLimits(pids=5))
     with pytest.raises(SandboxGone):
         kernel.attach(group, os.getpid())
+
+
+def test_a_controller_of_version_2_is_switched_on_from_the_root_down() -> None:
+    root = next((mount.folder for mount in kernel.parse_cgroup_mounts(_mountinfo()) if mount.version == 2), None)
+    offered = set((root / "cgroup.controllers").read_text().split()) if root else set()
+    if not root or "hugetlb" not in offered:
+        pytest.skip("no version 2 tree with a controller to try")
+    before = (root / "cgroup.subtree_control").read_text().split()
+    group = kernel.make_cgroup(f"boundaries-{owner().id}/huge", ("hugetlb",))
+    try:
+        assert group.v2 and "hugetlb" in (group.v2 / "cgroup.controllers").read_text().split()
+    finally:
+        kernel.remove_cgroup(group)
+        if "hugetlb" not in before:
+            (group.folder.parent / "cgroup.subtree_control").write_text("-hugetlb")
+            (root / "cgroup.subtree_control").write_text("-hugetlb")
+
+
+def _mountinfo() -> str:
+    return Path("/proc/self/mountinfo").read_text()
 
 
 def test_a_cgroup_with_processes_is_not_removed(group: Cgroup, run: Callable[..., subprocess.Popen[str]]) -> None:
