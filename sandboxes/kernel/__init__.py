@@ -6,19 +6,33 @@ from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup
 from sandboxes.kernel.cgroup_writer import attach, join, make_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
 from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
-from sandboxes.kernel.mounts import CgroupMount, cgroup_layout, parse_cgroup_mounts
-from sandboxes.kernel.namespaces import namespaces, parse_links
+from sandboxes.kernel.mounts import (
+    CgroupMount,
+    cgroup_layout,
+    find_shields,
+    mounts,
+    parse_cgroup_mounts,
+    parse_mounts,
+    shields,
+)
+from sandboxes.kernel.namespaces import namespaces, namespaces_of_children, parse_links
+from sandboxes.kernel.network import network, parse_network
 from sandboxes.kernel.pressure import host_pressure, parse_pressure, pressure
 from sandboxes.kernel.privileges import (
     CAPABILITIES,
     capabilities,
     no_new_privileges,
     parse_capabilities,
+    parse_capability_sets,
+    parse_id_map,
     parse_no_new_privileges,
+    parse_privileges,
     parse_seccomp,
+    privileges,
     seccomp_mode,
 )
 from sandboxes.kernel.processes import (
+    command,
     is_zombie,
     parse_process,
     parse_pss,
@@ -28,6 +42,7 @@ from sandboxes.kernel.processes import (
     pss_bytes,
     threads,
 )
+from sandboxes.kernel.sharing import namespace_groups, namespace_ties
 
 __all__ = [
     "CAPABILITIES",
@@ -40,7 +55,9 @@ __all__ = [
     "capabilities",
     "cgroup_layout",
     "cgroup_of",
+    "command",
     "details",
+    "find_shields",
     "freeze_cgroup",
     "host",
     "host_pressure",
@@ -49,23 +66,34 @@ __all__ = [
     "join",
     "kill_cgroup",
     "make_cgroup",
+    "mounts",
+    "namespace_groups",
+    "namespace_ties",
     "namespaces",
+    "namespaces_of_children",
+    "network",
     "no_new_privileges",
     "parse_capabilities",
+    "parse_capability_sets",
     "parse_cgroup_mounts",
     "parse_cpu_times",
+    "parse_id_map",
     "parse_links",
     "parse_membership",
     "parse_memory_total",
+    "parse_mounts",
+    "parse_network",
     "parse_no_new_privileges",
     "parse_os_release",
     "parse_pressure",
+    "parse_privileges",
     "parse_process",
     "parse_pss",
     "parse_seccomp",
     "parse_thread",
     "pids_inside",
     "pressure",
+    "privileges",
     "process",
     "pss_bytes",
     "remove_cgroup",
@@ -74,6 +102,7 @@ __all__ = [
     "set_limits",
     "settings",
     "shares_of",
+    "shields",
     "thaw_cgroup",
     "threads",
     "weight_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
@@ -21,6 +22,20 @@ def namespaces(pid: int) -> dict[str, int]:
     with about(pid):
         kinds = set(os.listdir(folder))
         return parse_links(os.readlink(folder / kind) for kind in NAMESPACE_KINDS if kind in kinds)
+
+
+def namespaces_of_children(pid: int) -> dict[str, int]:
+    """The pid and time namespaces that the next children of a process will be in: it may never change its own.
+
+    A new pid namespace is left out until it has a first process. Raises SandboxGone, Unavailable.
+    Source: namespaces(7), /proc/PID/ns/{pid,time}_for_children.
+    """
+    found: dict[str, int] = {}
+    with about(pid):
+        for name in set(os.listdir(PROC / str(pid) / "ns")) & {"pid_for_children", "time_for_children"}:
+            with contextlib.suppress(FileNotFoundError):
+                found |= parse_links([os.readlink(PROC / str(pid) / "ns" / name)])
+    return found
 
 
 def parse_links(links: Iterable[str]) -> dict[str, int]:

@@ -43,6 +43,15 @@ def parse_process(status: str, command: str, ids: Mapping[str, int] | None = Non
     )
 
 
+def command(pid: int) -> str:
+    """The words of a process's command line, its name in brackets when it has none, or nothing once it has ended."""
+    try:
+        words = text(PROC / str(pid) / "cmdline").rstrip("\0").replace("\0", " ").strip()
+        return words or f"[{text(PROC / str(pid) / 'comm').strip()}]"
+    except OSError:
+        return ""
+
+
 def pids_inside(status: str) -> tuple[int, ...]:
     """The process's number in each pid namespace from ours to its own: NSpid, Linux 4.1 (proc_pid_status(5))."""
     return tuple(int(word) for word in table(status).get("NSpid", "").split())

@@ -26,12 +26,16 @@ from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict
+from sandboxes.model.namespaces import NamespaceGroup, NamespaceTies
+from sandboxes.model.network import Link, Network, Route
 from sandboxes.model.places import Place, Result, Twin
+from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
 from sandboxes.model.report import Problem, Report
 
 __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
+    "CapabilitySets",
     "CgroupDetails",
     "CgroupLimits",
     "CgroupSample",
@@ -42,24 +46,33 @@ __all__ = [
     "Engine",
     "Guest",
     "Host",
+    "IdRange",
     "IoLimit",
     "IoStat",
     "Limits",
+    "Link",
     "Measurement",
     "MemoryParts",
     "MemoryStat",
+    "Mount",
+    "NamespaceGroup",
+    "NamespaceTies",
     "Namespaces",
+    "Network",
     "NoLimit",
     "PidsStat",
     "Place",
     "Pressure",
     "PressureStat",
+    "Privileges",
     "Problem",
     "Process",
     "Ratio",
     "Report",
     "Result",
+    "Route",
     "Sample",
+    "Shield",
     "Stall",
     "SwapStat",
     "Thread",

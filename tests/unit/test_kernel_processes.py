@@ -14,9 +14,10 @@ import pytest
 from sandboxes import kernel
 from sandboxes.errors import SandboxGone, Unavailable
 from sandboxes.kernel.reading import kilobytes, table
-from sandboxes.model import NAMESPACE_KINDS
+from sandboxes.model import NAMESPACE_KINDS, IdRange
 
 RECORDED = Path(__file__).parent / "data" / "cgroup-v1"
+CONTAINER = RECORDED.parent / "container"
 STATUS = (RECORDED / "status").read_text()
 
 
@@ -52,6 +53,31 @@ def test_capability_names_agree_with_the_kernel_s_last_one() -> None:
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     assert len(kernel.CAPABILITIES) <= last + 1 or last < 40
     assert kernel.CAPABILITIES[21] == "SYS_ADMIN" and kernel.CAPABILITIES[40] == "CHECKPOINT_RESTORE"
+
+
+@pytest.mark.parametrize("profile", ["open", "hardened"])
+def test_the_five_capability_sets_of_a_container(profile: str) -> None:
+    seen = kernel.parse_privileges(
+        *((CONTAINER / profile / name).read_text() for name in ("status", "uid_map", "gid_map"))
+    )
+    sets = seen.capabilities
+    assert len(sets.bounding) == len(sets.effective) == len(sets.permitted) == (14 if profile == "open" else 0)
+    assert sets.inheritable == sets.ambient == ()
+    assert (seen.seccomp, seen.seccomp_filters, seen.no_new_privileges) == ("filter", 1, profile == "hardened")
+    assert seen.uid == seen.gid == (0 if profile == "open" else 1000)
+    assert seen.uid_map == seen.gid_map == (IdRange(0, 0, 4294967295),)
+
+
+def test_an_older_kernel_does_not_count_seccomp_filters() -> None:
+    status = "\n".join(line for line in STATUS.splitlines() if not line.startswith("Seccomp_filters"))
+    assert kernel.parse_privileges(status, "", "").seccomp_filters is None
+
+
+def test_user_maps_have_a_range_a_line() -> None:
+    assert kernel.parse_id_map("         0       1000          1\n         1     100000      65536\n") == (
+        IdRange(0, 1000, 1),
+        IdRange(1, 100000, 65536),
+    )
 
 
 @pytest.mark.parametrize(("text", "mode"), [("0", "disabled"), ("1", "strict"), ("2", "filter")])
