@@ -68,9 +68,11 @@ class Engine:
             return self._facts
 
     def alive(self) -> bool:
-        """It answers, now."""
+        """It answers, now, and can start containers."""
         try:
-            return bool(self.api.get(f"{self.api.base_url}/_ping", timeout=PROBE_S).ok)
+            return (self._process is None or self._process.alive()) and bool(
+                self.api.get(f"{self.api.base_url}/_ping", timeout=PROBE_S).ok
+            )
         except NO_ANSWER:
             return False
 

@@ -27,6 +27,7 @@ MARK = "BOUNDARIES_COMMAND"
 
 _CHUNK = 1 << 16
 _REFUSED = "OCI runtime exec failed"
+_NO_CONTAINERD = "connection error: desc ="
 _KILL_INSIDE = """
 for entry in /proc/[0-9]*; do
   tr '\\0' '\\n' < "$entry/environ" | grep -qxF -- "$1" && kill -9 "${entry#/proc/}"
@@ -96,6 +97,8 @@ def run(command: Command, cgroup: Callable[[], Cgroup], timeout_s: float, place:
         raise
     wall_ms = (time.monotonic() - begun) * 1000
     stdout, stderr = streams.stdout, streams.stderr
+    if code == 126 and stdout.startswith(_NO_CONTAINERD):
+        raise command.engine.gone(ConnectionError(stdout))
     if code in (126, 127) and stdout.startswith(
         _REFUSED
     ):  # the engine's own words come as if the command had said them

@@ -1,4 +1,4 @@
-"""Remove an owner's containers and networks from the reader's engine: python farewell.py URL LABEL [CA CERT KEY].
+"""Remove what an owner made in the reader's engine: python farewell.py URL LABEL [CA CERT KEY].
 
 It runs as a plain script after the owner's death, so it imports nothing of the package.
 """
@@ -15,7 +15,7 @@ ATTEMPTS = 3
 
 
 def remove_labelled(api: docker.APIClient, label: str) -> int:
-    """Afterwards the engine has no container and no network with this label ("key=value"). How many there were."""
+    """Afterwards the engine has no container, network, volume and image with this label ("key=value"); how many it had."""
     wanted = {"label": label}
     removed = 0
     for entry in api.containers(all=True, filters=wanted):
@@ -25,6 +25,14 @@ def remove_labelled(api: docker.APIClient, label: str) -> int:
     for entry in api.networks(filters=wanted):
         with contextlib.suppress(docker.errors.APIError):
             api.remove_network(entry["Id"])
+            removed += 1
+    for entry in api.volumes(filters=wanted)["Volumes"] or ():
+        with contextlib.suppress(docker.errors.APIError):
+            api.remove_volume(entry["Name"], force=True)
+            removed += 1
+    for entry in api.images(filters=wanted):
+        with contextlib.suppress(docker.errors.APIError):
+            api.remove_image(entry["Id"], force=True)
             removed += 1
     return removed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,14 @@ class EngineProcess:
             return "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-lines:])
         return "(no log)"
 
+    def alive(self) -> bool:
+        """Its containerd, if it has one, listens: without it an engine answers and can start nothing for 10 s."""
+        address = self.folder / "exec/containerd/containerd.sock"
+        with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError):
+            line.connect(str(address))
+            return True
+        return not address.exists()
+
     def close(self) -> None:
         """The engine and all its containers are dead and its folder is gone. Safe to repeat."""
         self._process.kill()
@@ -66,9 +75,9 @@ class EngineProcess:
 
     def _ready(self) -> docker.APIClient:
         until = time.monotonic() + START_S
-        socket = self.folder / "d.sock"
+        address = self.folder / "d.sock"
         while time.monotonic() < until and self._process.poll() is None:
-            if socket.exists():
+            if address.exists():
                 with contextlib.suppress(docker.errors.DockerException, OSError):
                     return self.endpoint.connect(60)
             time.sleep(0.01)
@@ -86,12 +95,12 @@ def found_programs(*names: str, path: str) -> dict[str, str]:
     return {name: where for name in names if (where := shutil.which(name, path=path + EVERYWHERE))}
 
 
-def _until_refused(socket: Path, deadline_s: float = 2.0) -> None:
+def _until_refused(address: Path, deadline_s: float = 2.0) -> None:
     """Wait until nobody answers: the pid namespace ends just after the process that held it."""
     until = time.monotonic() + deadline_s
-    while time.monotonic() < until and socket.exists():
+    while time.monotonic() < until and address.exists():
         with contextlib.suppress(docker.errors.DockerException, OSError):
-            docker.APIClient(f"unix://{socket}", version="auto", timeout=1).close()
+            docker.APIClient(f"unix://{address}", version="auto", timeout=1).close()
             time.sleep(0.01)
             continue
         return

@@ -24,13 +24,23 @@ TUNING = {"GOGC": "400"}
 that time is spent on collecting while it initialises (the Go documentation of package runtime, GOGC)."""
 _LAUNCH = """
 set -e
+cd "$1"
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p "$1" /run/etc/upper /run/etc/work /run/opt/upper /run/opt/work
+mount -c --bind . "$1"
+mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work overlay /etc
+mount -t overlay -o lowerdir=/opt,upperdir=/run/opt/upper,workdir=/run/opt/work overlay /opt
 mount -t tmpfs -o "size=$2" tmpfs "$1/data"
+cd /
 [ ! -f "$1/crun" ] || cp -p "$1/crun" "$1/data/crun"
 ip link set lo up
 shift 2
 exec "$@"
 """
-"""The runtime is copied because the folder may be on a mount from which nothing is executed; our tmpfs is not."""
+"""Of what an engine writes the machine sees the folder alone: the sockets of its shims (/run/containerd), its key
+(/etc/docker) and its plug-ins' folders (/opt/containerd) go with its namespace. The runtime is copied because the
+folder may be on a mount from which nothing is executed; our tmpfs is not.
+"""
 
 
 def programs() -> dict[str, str]:
