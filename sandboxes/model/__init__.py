@@ -4,6 +4,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 `None` means that the kernel reports no limit or no such figure; it never means zero.
 """
 
+from sandboxes.model.activity import Activity
 from sandboxes.model.cgroups import (
     CgroupDetails,
     CgroupLimits,
@@ -11,7 +12,6 @@ from sandboxes.model.cgroups import (
     CpuStat,
     IoLimit,
     IoStat,
-    Limits,
     MemoryParts,
     MemoryStat,
     NoLimit,
@@ -24,14 +24,18 @@ from sandboxes.model.cgroups import (
 from sandboxes.model.containers import Container
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
+from sandboxes.model.limits import Limits
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict
+from sandboxes.model.networks import HttpAnswer, Network
 from sandboxes.model.places import Place, Result, Twin
+from sandboxes.model.pools import PoolCost
 from sandboxes.model.report import Problem, Report
 
 __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
+    "Activity",
     "CgroupDetails",
     "CgroupLimits",
     "CgroupSample",
@@ -42,6 +46,7 @@ __all__ = [
     "Engine",
     "Guest",
     "Host",
+    "HttpAnswer",
     "IoLimit",
     "IoStat",
     "Limits",
@@ -49,9 +54,11 @@ __all__ = [
     "MemoryParts",
     "MemoryStat",
     "Namespaces",
+    "Network",
     "NoLimit",
     "PidsStat",
     "Place",
+    "PoolCost",
     "Pressure",
     "PressureStat",
     "Problem",
