@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from sandboxes import kernel, model
 from sandboxes.containers.members import PROC
@@ -42,18 +41,6 @@ def rates(before: Reading, after: Reading) -> model.Activity:
     )
 
 
-def parse_io_v1(service_bytes: str) -> Pair:
-    """Lines "MAJOR:MINOR Read N" of blkio.throttle.io_service_bytes, all devices together (blkio-controller.rst)."""
-    rows = [line.split() for line in service_bytes.splitlines()]
-    return _sum(rows, "Read"), _sum(rows, "Write")
-
-
-def parse_io_v2(stat: str) -> Pair:
-    """Lines "MAJOR:MINOR rbytes=N wbytes=N …" of io.stat, all devices together (cgroup-v2.rst)."""
-    rows = [["", *pair.split("=")] for line in stat.splitlines() for pair in line.split()[1:]]
-    return _sum(rows, "rbytes"), _sum(rows, "wbytes")
-
-
 def parse_interfaces(dev: str) -> Pair:
     """Bytes received and sent by all interfaces but loopback, from /proc/PID/net/dev (proc_pid_net(5))."""
     rows = [line.partition(":") for line in dev.splitlines()[2:]]
@@ -66,12 +53,11 @@ def _read(cgroup: Cgroup, init_pid: int) -> Reading:
 
 
 def _disk(cgroup: Cgroup) -> Pair | None:
-    try:
-        if "blkio" in cgroup.v1:
-            return parse_io_v1((cgroup.v1["blkio"] / "blkio.throttle.io_service_bytes").read_text())
-        return parse_io_v2((cgroup.v2 / "io.stat").read_text()) if cgroup.v2 else None
-    except OSError:
+    """Bytes read and written, on all devices together."""
+    devices = kernel.details(cgroup).io
+    if devices is None:
         return None
+    return sum(one.read_bytes for one in devices), sum(one.write_bytes for one in devices)
 
 
 def _net(init_pid: int) -> Pair | None:
@@ -79,10 +65,6 @@ def _net(init_pid: int) -> Pair | None:
         return parse_interfaces((PROC / str(init_pid) / "net/dev").read_text())
     except OSError:
         return None
-
-
-def _sum(rows: Iterable[list[str]], word: str) -> int:
-    return sum(int(row[2]) for row in rows if len(row) == 3 and row[1] == word)
 
 
 def _per_s(before: Pair | None, after: Pair | None, passed_s: float) -> tuple[float | None, float | None]:

@@ -6,14 +6,24 @@ import contextlib
 import re
 import secrets
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import docker
 
 from sandboxes import model, request
+from sandboxes.containers import web
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.finding import engine
+from sandboxes.containers.passage import passage
 from sandboxes.errors import BadRequest, SandboxGone, StartFailed
+
+
+class Member(Protocol):
+    """A container."""
+
+    @property
+    def name(self) -> str: ...
+
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,39}")
 
@@ -72,6 +82,16 @@ class Network:
             gateway=plan.get("Gateway", ""),
             members=members,
         )
+
+    def http(self, box: Member, path: str = "/", *, port: int = 80, timeout_s: float = 5.0) -> model.HttpAnswer:
+        """The answer to GET of a server in a member, at its address in this network: nothing has to be published.
+
+        Raises BadRequest when `box` is no member, SandboxGone, and Unavailable when nobody answers.
+        """
+        address = self.facts().members.get(box.name)
+        if address is None:
+            raise BadRequest("box", "is no member of this network.", seen=repr(box)[:80], remedy="network=…")
+        return web.get(passage(self.engine).dial, address, path, port, timeout_s)
 
     def close(self) -> None:
         """It is removed; its members run on without it. Safe to repeat, also when the engine has died."""

@@ -77,7 +77,7 @@ class ObservedContainer(RunningContainer):
                 engine=self._engine.facts(),
                 host=kernel.host(),
                 warm=self.warm,
-                paused=bool(said["State"]["Paused"]),
+                paused=kernel.is_frozen(self.cgroup()),
                 addresses=addresses.addresses(said, self._engine.owner.id),
                 ports=self._ports(said),
             )

@@ -139,18 +139,19 @@ def _namespace(pid: int, kind: str) -> str:
         return ""
 
 
-_passages: dict[int, Passage] = {}
+_passages: list[Passage] = []
 _lock = threading.Lock()
 
 
 def passage(engine: Engine) -> Passage:
-    """The one into this engine's network. It ends with the owner at the latest."""
+    """The one into this engine's network: a process has one engine at a time. It ends with the owner at the latest."""
     with _lock:
-        for key, known in list(_passages.items()):
-            if known.engine.owner.closed or known.engine.owner.pid != os.getpid():
-                del _passages[key]
-        found = _passages.get(id(engine))
-        if found is None:
-            found = _passages[id(engine)] = Passage(engine)
-            engine.owner.adopt(found)
-        return found
+        for known in [one for one in _passages if one.engine is not engine]:
+            _passages.remove(known)
+            if known.engine.owner is engine.owner:  # else a parent's, inherited by fork(2)
+                known.close()
+                engine.owner.release(known)
+        if not _passages:
+            _passages.append(Passage(engine))
+            engine.owner.adopt(_passages[0])
+        return _passages[0]

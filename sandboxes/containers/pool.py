@@ -27,6 +27,9 @@ MOST = 16
 LOOK_S = 2.0
 """So often the pool looks whether those that wait are still alive."""
 
+REST_S = 0.3
+"""So long after a taking the next start waits: the first command of what was taken has the CPUs to itself."""
+
 _open_pools: list[Pool] = []
 _lock = threading.Lock()
 
@@ -61,6 +64,7 @@ class Pool:
         self._waiting: list[ContainerSandbox] = []
         self._changed = threading.Condition()
         self._error: SandboxError | None = None
+        self._resting_until_s = 0.0
         self._closed = False
         _admit(self)
         self._owner.adopt(self)
@@ -85,6 +89,7 @@ class Pool:
                 self._check_open()
                 error, self._error = self._error, None
                 found = self._waiting.pop(0) if self._waiting else None
+                self._resting_until_s = begun + REST_S
                 self._changed.notify_all()
             if found is None and error is not None:
                 raise error
@@ -151,10 +156,11 @@ class Pool:
             self._replace_dead()
             with self._changed:
                 full = len(self._waiting) >= self.size or self._error is not None
-                if full and not self._closed:
-                    self._changed.wait(LOOK_S)
-            if not full:
-                self._add_one()
+                rest_s = LOOK_S if full else self._resting_until_s - time.monotonic()
+                if rest_s > 0 and not self._closed:
+                    self._changed.wait(rest_s)
+                    continue
+            self._add_one()
 
     def _add_one(self) -> None:
         try:

@@ -24,10 +24,14 @@ set -e
 mount -t tmpfs -o "size=$2" tmpfs "$1/data"
 [ ! -f "$1/crun" ] || cp -p "$1/crun" "$1/data/crun"
 ip link set lo up
+echo 0 >/proc/sys/net/ipv4/ip_forward
 shift 2
 exec "$@"
 """
-"""The runtime is copied because the folder may be on a mount from which nothing is executed; our tmpfs is not."""
+"""The runtime is copied because the folder may be on a mount from which nothing is executed; our tmpfs is not.
+
+Nothing is forwarded between bridges: that keeps networks apart here, where the engine makes no packet filter rules.
+"""
 
 
 def programs() -> dict[str, str]:
@@ -89,6 +93,6 @@ def _argv(paths: Mapping[str, str], folder: Path, cgroup_parent: str, chosen: Ru
         *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/d.pid"),
         *("--host", f"unix://{folder}/d.sock", "--config-file", f"{folder}/daemon.json"),
         *("--cgroup-parent", cgroup_parent, "--exec-opt", "native.cgroupdriver=cgroupfs"),
-        *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false"),
+        *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false", "--ip-forward=false"),
         *(crun if chosen.name == "crun" else []),
     ]
