@@ -3,8 +3,8 @@
 from sandboxes.containers.client import Engine
 from sandboxes.containers.finding import engine, find_engine, remove_images
 from sandboxes.containers.job import Job
-from sandboxes.containers.network import Network, network
-from sandboxes.containers.pool import Pool, pool
+from sandboxes.containers.networks import Network, network
+from sandboxes.containers.pools import Pool, pool
 from sandboxes.containers.sandbox import ContainerSandbox, container
 from sandboxes.containers.terminal import Terminal
 

@@ -19,8 +19,7 @@ LEAST_PIDS = 16
 MOST_PIDS = 32768
 PERIOD_USEC = 100_000
 PAGE_BYTES = 4096
-LEAST_IO = 4096
-MOST_IO = 1 << 40
+LEAST_IO, MOST_IO = 64 << 10, 1 << 40
 
 MEMORY, CPUS, PIDS = "128M", 0.5, 64
 """The book's own limits, where an engine enforces them."""
@@ -118,4 +117,7 @@ def _io(io: IO | None) -> tuple[int | None, int | None]:
 
 
 def _rate(value: str | int) -> int:
-    return request.size_bytes("io", value, least=LEAST_IO, most=MOST_IO)
+    try:
+        return request.size_bytes("io", value, least=LEAST_IO, most=MOST_IO)
+    except BadRequest as error:
+        raise BadRequest("io", "is no rate.", seen=error.seen, remedy='"64K" or more, bytes a second') from error

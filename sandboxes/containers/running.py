@@ -16,6 +16,7 @@ from sandboxes.containers import command, files, making, members, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.command import Setting
 from sandboxes.containers.door import Door, open_door
+from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import BadRequest, SandboxGone, Unavailable
 
@@ -35,26 +36,33 @@ class RunningContainer:
         self._lock, self._door_lock = threading.Lock(), threading.Lock()
         self._cgroup: kernel.Cgroup | None = None
         self._door: Door | None = None
+        self._scratch: Scratch | None = None
+        self.id = ""
         try:
-            self.image = engine.ready_image(asked.image)
-            begun = time.monotonic()
-            self.id = making.create(engine, asked, self.image)
-        except docker.errors.APIError as error:
-            raise reasons.not_started(error) from error
-        except NO_ANSWER as error:
-            raise engine.gone(error) from error
-        try:
-            engine.api.start(self.id)
-            self.start_ms = (time.monotonic() - begun) * 1000
-            engine.prove(self.limits, self.cgroup)
-            if asked.files:
-                self._unpack(asked.files, "files")
+            self._begin(asked)
         except docker.errors.APIError as error:
             self.close()
             raise reasons.not_started(error) from error
+        except NO_ANSWER as error:
+            self.close()
+            raise engine.gone(error) from error
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, asked: Wanted) -> None:
+        self.image = self._engine.ready_image(asked.image)
+        begun = time.monotonic()
+        if self.limits.io:
+            self._scratch = Scratch(self._engine)
+        self.id = making.create(self._engine, asked, self.image, self._scratch)
+        self._engine.api.start(self.id)
+        self.start_ms = (time.monotonic() - begun) * 1000
+        self._engine.prove(self.limits, self.cgroup)
+        if self._scratch:
+            self._scratch.prove(self.limits, self.cgroup())
+        if asked.files:
+            self._unpack(asked.files, "files")
 
     def open_door(self) -> None:
         """A shell waits inside, so that the first command starts at once; it ends when anything else is done first."""
@@ -101,8 +109,11 @@ class RunningContainer:
     def close(self) -> None:
         """It is removed with everything in it. Safe to repeat, also when the engine has died."""
         self._closed = True
-        with contextlib.suppress(docker.errors.APIError, *NO_ANSWER):
-            self._engine.api.remove_container(self.id, force=True, v=True)
+        if self.id:
+            with contextlib.suppress(docker.errors.APIError, *NO_ANSWER):
+                self._engine.api.remove_container(self.id, force=True, v=True)
+        if self._scratch:
+            self._scratch.close()
 
     def __enter__(self) -> Self:
         return self

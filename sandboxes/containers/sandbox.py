@@ -7,12 +7,12 @@ from typing import Any
 
 import docker
 
-from sandboxes import model, request
+from sandboxes import kernel, model, request
 from sandboxes.containers import command, door, files
 from sandboxes.containers.finding import engine
 from sandboxes.containers.job import Job
 from sandboxes.containers.limits import DEFAULT, IO, Default, changed_limits, limits, resources
-from sandboxes.containers.network import Network
+from sandboxes.containers.networks import Network
 from sandboxes.containers.output import Streams, Told
 from sandboxes.containers.reached import ReachedContainer
 from sandboxes.containers.setting import setting
@@ -204,9 +204,18 @@ class ContainerSandbox(ReachedContainer):
         if changed == model.Limits(None, None, None):
             return self.limits
         with self._open(), self._lock:
+            if changed.io:
+                self._limit_io(changed)
             self._update(resources(changed), {"memory": memory, "cpus": cpus, "pids": pids, "cpu_shares": cpu_shares})
             self.limits = changed_limits(self.limits, changed)
             return self.limits
+
+    def _limit_io(self, changed: model.Limits) -> None:
+        if self._scratch is None:
+            raise BadRequest(
+                "io", "was not asked for at the start.", seen="no /scratch", remedy='container(io="50M"), then limit()'
+            )
+        kernel.set_limits(self.cgroup(), model.CgroupLimits(io=(self._scratch.io_limit(changed),)))
 
     def _update(self, wanted: dict[str, Any], written: dict[str, object]) -> None:
         if not wanted:

@@ -12,16 +12,15 @@ from typing import Any
 from sandboxes import request
 from sandboxes.containers import files
 from sandboxes.containers.limits import DEFAULT, Default, default_or_asked, resources
-from sandboxes.containers.network import Network
+from sandboxes.containers.networks import Network
 from sandboxes.containers.profile import PROFILES, Profile
+from sandboxes.containers.scratch import PLACE as SCRATCH
 from sandboxes.errors import BadRequest
 from sandboxes.model import Limits
 
 MOST_NETWORKS = 8
 MOST_PORTS = 16
 ENVIRONMENT_BYTES = 64 << 10
-SCRATCH = "/scratch"
-"""Where the folder on a disk of its own lies, when a limit on input and output was asked for."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:@-]{0,254}")
