@@ -3,6 +3,22 @@
 from sandboxes.containers.client import Engine
 from sandboxes.containers.finding import engine, find_engine, remove_images
 from sandboxes.containers.job import Job
+from sandboxes.containers.networks import Network, network
+from sandboxes.containers.pools import Pool, pool
 from sandboxes.containers.sandbox import ContainerSandbox, container
+from sandboxes.containers.terminal import Terminal
 
-__all__ = ["ContainerSandbox", "Engine", "Job", "container", "engine", "find_engine", "remove_images"]
+__all__ = [
+    "ContainerSandbox",
+    "Engine",
+    "Job",
+    "Network",
+    "Pool",
+    "Terminal",
+    "container",
+    "engine",
+    "find_engine",
+    "network",
+    "pool",
+    "remove_images",
+]

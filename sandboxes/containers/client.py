@@ -78,7 +78,7 @@ class Engine:
 
     def enforce(self, limits: model.Limits) -> None:
         """Raises LimitIgnored when a limit is asked for that this engine would accept and not enforce."""
-        asked = {"memory": limits.memory_bytes, "cpu": limits.cpus, "pids": limits.pids}
+        asked = {"memory": limits.memory_bytes, "cpu": limits.cpus, "pids": limits.pids, "io": limits.io or None}
         ignored = sorted({name for name, value in asked.items() if value is not None} - self.facts().enforces)
         if ignored:
             facts = self.facts()

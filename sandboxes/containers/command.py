@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import docker
 import requests
@@ -17,7 +15,8 @@ import urllib3
 
 from sandboxes.containers import members
 from sandboxes.containers.client import NO_ANSWER, Engine
-from sandboxes.containers.output import Streams
+from sandboxes.containers.output import Streams, Told
+from sandboxes.containers.stream import Stream
 from sandboxes.errors import RunTimeout, SandboxError
 from sandboxes.kernel import Cgroup
 from sandboxes.model import Result
@@ -25,8 +24,8 @@ from sandboxes.model import Result
 MARK = "BOUNDARIES_COMMAND"
 """Environment variable by which all processes of one command are found, also those that left its session."""
 
-_CHUNK = 1 << 16
-_REFUSED = "OCI runtime exec failed"
+REFUSED = "OCI runtime exec failed"
+ANSWER_S = 60.0
 _NO_CONTAINERD = "connection error: desc ="
 _KILL_INSIDE = """
 for entry in /proc/[0-9]*; do
@@ -39,6 +38,22 @@ _TIMED_OUT = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, Time
 
 
 @dataclass(frozen=True)
+class Setting:
+    """Where and as whom a command runs; empty: as the container's first process does. Input is at its end from the
+    start when `input` is None."""
+
+    cwd: str = ""
+    user: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    input: bytes | None = None
+
+    @property
+    def usual(self) -> bool:
+        """Nothing was asked for."""
+        return self == Setting()
+
+
+@dataclass(frozen=True)
 class Command:
     """A command that the engine was asked to prepare in a container (an "exec" of its API)."""
 
@@ -47,6 +62,7 @@ class Command:
     argv: tuple[str, ...]
     exec_id: str
     mark: str
+    tty: bool = False
 
     def state(self) -> tuple[bool, int, int | None]:
         """Whether it runs, its pid as the engine sees it, and its exit status."""
@@ -64,30 +80,72 @@ class Command:
                 return None
             time.sleep(0.002)
 
+    def connect(self, timeout_s: float = ANSWER_S) -> Stream:
+        """It is being started, and its streams are ours. Raises docker.errors.APIError, a time-out."""
+        return Stream(self.engine.api, self.exec_id, tty=self.tty, timeout_s=timeout_s)
 
-def prepare(engine: Engine, container_id: str, argv: tuple[str, ...], *, output: bool) -> Command:
+    def started(self, deadline_s: float = ANSWER_S) -> int | None:
+        """Its pid as the engine sees it, once it has one; None when it could not be started, or has ended already."""
+        until = time.monotonic() + deadline_s
+        while True:
+            running, pid, code = self.state()
+            if running and pid:
+                return pid
+            if (not running and code is not None) or time.monotonic() > until:
+                return None
+            time.sleep(0.002)
+
+
+def prepare(
+    engine: Engine,
+    container_id: str,
+    argv: tuple[str, ...],
+    setting: Setting = Setting(),
+    *,
+    output: bool = True,
+    attach_input: bool = False,
+    tty: bool = False,
+) -> Command:
     """Nothing runs yet. Raises docker.errors.APIError when the container is gone."""
     mark = f"{MARK}={secrets.token_hex(6)}"
-    made = engine.api.exec_create(container_id, list(argv), stdout=output, stderr=output, environment=[mark])
-    return Command(engine, container_id, argv, made["Id"], mark)
+    made = engine.api.exec_create(
+        container_id,
+        list(argv),
+        stdin=attach_input or setting.input is not None,
+        stdout=output,
+        stderr=output,
+        tty=tty,
+        environment=[mark, *(f"{name}={value}" for name, value in setting.env.items())],
+        workdir=setting.cwd or None,
+        user=setting.user,
+    )
+    return Command(engine, container_id, argv, made["Id"], mark, tty)
 
 
-def run(command: Command, cgroup: Callable[[], Cgroup], timeout_s: float, place: str) -> Result:
-    """Read both streams to their end. Afterwards the command has ended, whatever happened.
+def read_to_end(
+    command: Command,
+    streams: Streams,
+    cgroup: Callable[[], Cgroup],
+    timeout_s: float,
+    *,
+    given: bytes | None = None,
+    connect: Callable[[float], Stream] | None = None,
+) -> int:
+    """Both streams have been read to their end, and this is the exit status. Afterwards the command has ended.
 
-    Raises RunTimeout after `timeout_s`.
+    `given` is its whole input. `connect` starts it, by itself as a rule. Raises RunTimeout after `timeout_s`.
     """
-    streams = Streams()
-    begun = time.monotonic()
+    until = time.monotonic() + timeout_s
     try:
-        _read(command, streams, begun + timeout_s)
-        code = command.exit_code(max(1.0, begun + timeout_s - time.monotonic()))
+        _read((connect or command.connect)(min(ANSWER_S, _left(until))), streams, until, given)
+        code = command.exit_code(max(1.0, until - time.monotonic()))
         if code is None:
             raise TimeoutError
+        return code
     except _TIMED_OUT as error:
         how = end(command, cgroup)
         raise RunTimeout(
-            f"The command did not end within {timeout_s:g} s: {_shown(command.argv)}",
+            f"The command did not end within {timeout_s:g} s: {shown(command.argv)}",
             seen=f"{how}; its output until then: {_last(streams)}",
             remedy="give it more time (timeout_s=…), or start it in the background with start()",
         ) from error
@@ -95,20 +153,35 @@ def run(command: Command, cgroup: Callable[[], Cgroup], timeout_s: float, place:
         with contextlib.suppress(SandboxError, docker.errors.DockerException, OSError):
             end(command, cgroup)
         raise
+
+
+def run(
+    command: Command,
+    cgroup: Callable[[], Cgroup],
+    timeout_s: float,
+    place: str,
+    *,
+    given: bytes | None = None,
+    told: Told | None = None,
+    connect: Callable[[float], Stream] | None = None,
+) -> Result:
+    """What read_to_end() read, as a result with its wall time. Raises RunTimeout after `timeout_s`."""
+    streams = Streams(told=told)
+    begun = time.monotonic()
+    code = read_to_end(command, streams, cgroup, timeout_s, given=given, connect=connect)
     wall_ms = (time.monotonic() - begun) * 1000
-    stdout, stderr = streams.stdout, streams.stderr
-    if code == 126 and stdout.startswith(_NO_CONTAINERD):
-        raise command.engine.gone(ConnectionError(stdout))
-    if code in (126, 127) and stdout.startswith(
-        _REFUSED
-    ):  # the engine's own words come as if the command had said them
-        stdout, stderr = "", stdout.replace("\r\n", "\n") + stderr
+    stdout, stderr = own_words(code, streams)
+    if code == 126 and (stdout + stderr).startswith(_NO_CONTAINERD):
+        raise command.engine.gone(ConnectionError(stdout + stderr))
     return Result(command.argv, code, stdout, stderr, wall_ms, place)
 
 
-def detach(command: Command) -> None:
-    """It runs, and its output goes nowhere. Raises docker.errors.APIError when the program cannot be started."""
-    command.engine.api.exec_start(command.exec_id, detach=True)
+def own_words(code: int | None, streams: Streams) -> tuple[str, str]:
+    """Both streams as text. The engine's own refusal comes as if the command had said it; it belongs to stderr."""
+    stdout, stderr = streams.stdout, streams.stderr
+    if code in (126, 127) and stdout.startswith(REFUSED):
+        return "", stdout.replace("\r\n", "\n") + stderr
+    return stdout, stderr
 
 
 def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
@@ -117,10 +190,9 @@ def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
         members.kill_marked(cgroup(), command.mark)
     except (PermissionError, SandboxError):
         with contextlib.suppress(docker.errors.APIError, OSError):
-            killer = prepare(
-                command.engine, command.container_id, ("sh", "-c", _KILL_INSIDE, "sh", command.mark), output=False
-            )
-            detach(killer)
+            inside = ("sh", "-c", _KILL_INSIDE, "sh", command.mark)
+            killer = prepare(command.engine, command.container_id, inside, output=False)
+            killer.engine.api.exec_start(killer.exec_id, detach=True)
             killer.exit_code(2.0)
     if command.exit_code(2.0) is not None:
         return "it was killed with all its processes"
@@ -128,43 +200,23 @@ def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
     return "it could not be killed alone, so the whole container was"
 
 
-def _read(command: Command, streams: Streams, until: float) -> None:
-    """Until both streams end. The SDK's own reader loses what arrives together with the response's header."""
-    api = command.engine.api
-    address = f"{api.base_url}/v{api.api_version}/exec/{command.exec_id}/start"
-    response = api.post(address, json={"Detach": False, "Tty": False}, stream=True, timeout=_left(until))
+def shown(argv: tuple[str, ...]) -> str:
+    """A command as a line of at most 100 characters."""
+    text = argv[2] if argv[:2] == ("sh", "-c") and len(argv) == 3 else " ".join(argv)
+    return text if len(text) <= 100 else text[:97] + "…"
+
+
+def _read(stream: Stream, streams: Streams, until: float, given: bytes | None) -> None:
     try:
-        if not response.ok:
-            raise docker.errors.APIError(response.text, response=response, explanation=response.text)
-        with _hanging_up(response.raw.fileno(), _left(until)) as hung_up:
-            while data := response.raw.read1(_CHUNK):
+        if given is not None:
+            threading.Thread(target=stream.feed, args=(given,), daemon=True).start()
+        with stream.until(_left(until)) as late:
+            while data := stream.read():
                 streams.feed(data)
-        if hung_up.is_set():
+        if late.is_set():
             raise TimeoutError
     finally:
-        response.close()
-
-
-@contextlib.contextmanager
-def _hanging_up(connection: int, after_s: float) -> Iterator[threading.Event]:
-    """Meanwhile, when the time is over, the connection is shut down (shutdown(2)), which ends a read that waits."""
-    hung_up = threading.Event()
-    line = socket.socket(fileno=os.dup(connection))
-
-    def hang_up() -> None:
-        hung_up.set()
-        with contextlib.suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(after_s, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield hung_up
-    finally:
-        timer.cancel()
-        timer.join()
-        line.close()
+        stream.close()
 
 
 def _left(until: float) -> float:
@@ -172,11 +224,6 @@ def _left(until: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _shown(argv: tuple[str, ...]) -> str:
-    text = argv[2] if argv[:2] == ("sh", "-c") and len(argv) == 3 else " ".join(argv)
-    return text if len(text) <= 100 else text[:97] + "…"
 
 
 def _last(streams: Streams, lines: int = 3) -> str:

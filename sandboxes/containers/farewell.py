@@ -15,7 +15,7 @@ ATTEMPTS = 3
 
 
 def remove_labelled(api: docker.APIClient, label: str) -> int:
-    """Afterwards the engine has no container, network, volume and image with this label ("key=value"); how many it had."""
+    """Afterwards the engine has no container, network, volume, image with this label ("key=value"); how many it had."""
     wanted = {"label": label}
     removed = 0
     for entry in api.containers(all=True, filters=wanted):

@@ -3,35 +3,134 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
+import time
 from collections.abc import Callable
 
+from sandboxes import request
 from sandboxes.containers import command, members
+from sandboxes.containers.client import NO_ANSWER
 from sandboxes.containers.command import Command
+from sandboxes.containers.output import NEWEST_BYTES, Streams, Told
+from sandboxes.containers.stream import Stream
+from sandboxes.errors import RunTimeout, StartFailed
 from sandboxes.kernel import Cgroup
+from sandboxes.model import Result
+
+SIGNALS = tuple(sorted(name.removeprefix("SIG") for name in signal.Signals.__members__))
 
 
 class Job:
-    """A background process. `pid` is its number inside; None when it had ended before it could be looked at."""
+    """A background process. `pid` is its number inside, `host_pid` on this machine; both are None when it had ended
+    before it could be looked at. `stdout` and `stderr` are what it wrote until now, the newest 1 MiB of each.
 
-    def __init__(self, started: Command, cgroup: Callable[[], Cgroup]) -> None:
-        self.command = started.argv
-        self._started, self._cgroup = started, cgroup
-        _, engine_pid, _ = started.state()
-        seen = members.by_engine_pid(cgroup(), engine_pid)
+    Raises StartFailed when there is no such program.
+    """
+
+    def __init__(
+        self,
+        prepared: Command,
+        cgroup: Callable[[], Cgroup],
+        place: str,
+        told: Told | None = None,
+        given: bytes | None = None,
+    ) -> None:
+        self.command = prepared.argv
+        self._command, self._cgroup, self._place = prepared, cgroup, place
+        self._streams = Streams(NEWEST_BYTES, newest=True, told=told)
+        self._code: int | None = None
+        self._begun = time.monotonic()
+        stream = prepared.connect()
+        self._reader = threading.Thread(target=self._read, args=(stream,), name=f"job-{place}", daemon=True)
+        self._reader.start()
+        if given is not None:
+            threading.Thread(target=stream.feed, args=(given,), daemon=True).start()
+        engine_pid = prepared.started()
+        if engine_pid is None:
+            self._refuse_what_never_ran()
+        seen = members.by_engine_pid(cgroup(), engine_pid) if engine_pid else None
+        self.host_pid: int | None = seen[0] if seen else None
         self.pid: int | None = seen[1] if seen else None
+
+    @property
+    def stdout(self) -> str:
+        return self._streams.stdout
+
+    @property
+    def stderr(self) -> str:
+        return self._streams.stderr
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit status, 128 + number when a signal ended it; None while it runs, or when its container is gone."""
+        if self._code is None:
+            with contextlib.suppress(*command.NOT_THERE):
+                running, _, code = self._command.state()
+                self._code = None if running else code
+        return self._code
 
     def running(self) -> bool:
         """It has not ended yet. False as well when its container is gone."""
         try:
-            return self._started.state()[0]
+            return self._code is None and self._command.state()[0]
         except command.NOT_THERE:
             return False
+
+    def wait(self, timeout_s: float = 30.0) -> Result:
+        """Its result, once it has ended. Raises RunTimeout after `timeout_s`, and leaves it running; BadRequest."""
+        until = time.monotonic() + request.number("timeout_s", timeout_s, least=0.01, most=86_400)
+        while self.running():
+            if time.monotonic() > until:
+                raise RunTimeout(
+                    f"The job still runs after {timeout_s:g} s: {command.shown(self.command)}",
+                    seen=(self.stdout + self.stderr)[-200:] or "(no output)",
+                    remedy="wait longer, or stop() it",
+                )
+            time.sleep(0.01)
+        self._reader.join(1.0)  # a child that outlives it may keep its output open
+        stdout, stderr = command.own_words(self.exit_code, self._streams)
+        code = -1 if self.exit_code is None else self.exit_code
+        return Result(self.command, code, stdout, stderr, (time.monotonic() - self._begun) * 1000, self._place)
+
+    def signal(self, name: str) -> None:
+        """The signal, such as "TERM" or "STOP" (signal(7)), has been sent to this process, not to its children.
+
+        Does nothing when it has ended. Raises BadRequest.
+        """
+        number = signal.Signals[f"SIG{request.one_of('name', name, SIGNALS)}"]
+        if self.host_pid is None or not self.running():
+            return
+        try:
+            members.signal_marked(self.host_pid, self._command.mark, number)
+        except PermissionError:
+            words = ("kill", f"-{name}", str(self.pid))
+            killer = command.prepare(self._command.engine, self._command.container_id, words, output=False)
+            killer.engine.api.exec_start(killer.exec_id, detach=True)
 
     def stop(self) -> None:
         """It and its children are dead (SIGKILL). Safe to repeat."""
         if self.running():
             with contextlib.suppress(*command.NOT_THERE):  # its container ended meanwhile, and it with it
-                command.end(self._started, self._cgroup)
+                command.end(self._command, self._cgroup)
 
     def __repr__(self) -> str:
         return f"<Job {' '.join(self.command)!r}, pid {self.pid} inside, {'running' if self.running() else 'ended'}>"
+
+    def _read(self, stream: Stream) -> None:
+        try:
+            with contextlib.suppress(*NO_ANSWER, OSError, ValueError):  # the container or its engine has ended
+                while data := stream.read():
+                    self._streams.feed(data)
+        finally:
+            stream.close()
+
+    def _refuse_what_never_ran(self) -> None:
+        self._reader.join(1.0)
+        said = self.stdout
+        if self.exit_code in (126, 127) and said.startswith(command.REFUSED):
+            raise StartFailed(
+                f"The command cannot be started: {command.shown(self.command)}",
+                seen=said.strip(),
+                remedy="run() it to see what it says",
+            )

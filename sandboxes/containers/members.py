@@ -72,18 +72,21 @@ def kill_marked(cgroup: Cgroup, mark: str, deadline_s: float = 2.0) -> bool:
         if not pids:
             return True
         for pid in pids:
-            _kill(pid, mark)
+            signal_marked(pid, mark, signal.SIGKILL)
         time.sleep(0.005)
     return False
 
 
-def _kill(pid: int, mark: str) -> None:
-    """A pidfd (pidfd_open(2)) is taken before looking again, so that no reused number is hit."""
+def signal_marked(pid: int, mark: str, number: signal.Signals) -> None:
+    """A pidfd (pidfd_open(2)) is taken before looking again, so that no reused number is hit.
+
+    Does nothing when it has ended. Raises PermissionError.
+    """
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(pid)
         try:
             if _carries(pid, mark):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
 

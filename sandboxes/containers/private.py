@@ -34,12 +34,15 @@ mount -t tmpfs -o "size=$2" tmpfs "$1/data"
 cd /
 [ ! -f "$1/crun" ] || cp -p "$1/crun" "$1/data/crun"
 ip link set lo up
+echo 0 >/proc/sys/net/ipv4/ip_forward
 shift 2
 exec "$@"
 """
 """Of what an engine writes the machine sees the folder alone: the sockets of its shims (/run/containerd), its key
 (/etc/docker) and its plug-ins' folders (/opt/containerd) go with its namespace. The runtime is copied because the
 folder may be on a mount from which nothing is executed; our tmpfs is not.
+
+Nothing is forwarded between bridges: that keeps networks apart here, where the engine makes no packet filter rules.
 """
 
 

@@ -18,6 +18,11 @@ class Profile:
     user: str
     host_config: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def writable(self) -> Mapping[str, str]:
+        """The only places that can be written where the root file system is read-only; empty: everywhere."""
+        return self.host_config.get("Tmpfs", {}) if self.host_config.get("ReadonlyRootfs") else {}
+
 
 _EITHER = {
     "Init": True,  # tini as process 1: it reaps orphans, and a signal ends it at once

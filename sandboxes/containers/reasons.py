@@ -23,6 +23,8 @@ def gone(engine: Engine, container_id: str, name: str, error: Exception) -> Sand
         return SandboxGone(f"Container {name} is gone.", seen=str(missing.explanation), remedy="start a new one")
     except NO_ANSWER as dead:
         return engine.gone(dead)
+    if state.get("Paused"):
+        return Unavailable(f"Container {name} is paused: nothing runs in it.", seen=str(error), remedy="resume() it")
     if state["Running"]:
         return Unavailable(f"Container {name} runs, and the engine refused.", seen=str(error), remedy="try it again")
     why = "the kernel killed it for memory" if state.get("OOMKilled") else f"exit status {state.get('ExitCode')}"

@@ -1,253 +1,233 @@
-"""A container: made from a checked request, looked at through the kernel's own files, removed when closed."""
+"""A container as a reader has it: commands, files, terminals, limits and ports, on top of what there is to see."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import secrets
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import docker
 
 from sandboxes import kernel, model, request
-from sandboxes.containers import command, members, reasons
-from sandboxes.containers.client import NO_ANSWER, Engine
+from sandboxes.containers import command, door, files
 from sandboxes.containers.finding import engine
 from sandboxes.containers.job import Job
-from sandboxes.containers.wanted import Wanted, changed_limits, limits, resources, wanted
-from sandboxes.errors import BadRequest, SandboxGone, StartFailed, Unavailable
+from sandboxes.containers.limits import DEFAULT, IO, Default, changed_limits, limits, resources
+from sandboxes.containers.networks import Network
+from sandboxes.containers.output import Streams, Told
+from sandboxes.containers.reached import ReachedContainer
+from sandboxes.containers.setting import setting
+from sandboxes.containers.terminal import MOST_CELLS, Terminal
+from sandboxes.containers.wanted import wanted
+from sandboxes.errors import BadRequest, StartFailed
 
 LONGEST_RUN_S = 24 * 3600.0
+GET_S = 60.0
 
 
 def container(
     image: str | None = None,
     *,
-    memory: str | int | None = "128M",
-    cpus: float | None = 0.5,
-    pids: int | None = 64,
-    network: bool = False,
+    memory: str | int | Default | None = DEFAULT,
+    cpus: float | Default | None = DEFAULT,
+    pids: int | Default | None = DEFAULT,
+    io: IO | None = None,
+    cpu_shares: int | None = None,
+    network: bool | Network | Sequence[Network] = False,
     profile: str = "hardened",
+    files: Mapping[str, files.Content] | None = None,
+    env: Mapping[str, str] | None = None,
+    ports: Mapping[int, int | None] | None = None,
     name: str | None = None,
 ) -> ContainerSandbox:
     """A running container, started now; the first one of a process also finds or starts the engine.
 
     `image` None is the book's own busybox. `memory` is bytes or text such as "128M", `cpus` cores, `pids` processes
-    and threads; None asks for no limit. `network` True joins a network without a way out, shared by this process's
-    containers. `profile` is "hardened" (no capabilities, read-only, user `reader`) or "open" (Docker's default).
+    and threads; None asks for no limit; not written, they are 128M, 0.5 and 64 where the engine enforces limits.
+    `io` is bytes a second, "5M" or {"read": "5M", "write": "1M"}, on the disk at /scratch, which comes with it.
+    `cpu_shares` is the weight when CPUs are short, 1024 being usual. `network` True joins a network without a way out,
+    shared by this process's containers; or what network() gave, or a list of those. `profile` is "hardened" (no
+    capabilities, read-only, user `reader`) or "open" (Docker's default). `files` are put there first: path -> text,
+    bytes or a Path of this machine. `env` are variables of everything that runs in it. `ports` {8080: None} publishes
+    a port on a free one of this machine's loopback, {8080: 9000} on that one; facts().ports tells.
 
     Raises BadRequest before anything starts, EngineUnavailable, LimitIgnored, StartFailed.
     """
-    asked = wanted(image, memory, cpus, pids, network, profile, name)
+    asked = wanted(
+        image=image,
+        memory=memory,
+        cpus=cpus,
+        pids=pids,
+        io=io,
+        cpu_shares=cpu_shares,
+        network=network,
+        profile=profile,
+        files=files,
+        env=env,
+        ports=ports,
+        name=name,
+    )
     chosen = engine()
+    asked = asked.on(chosen.facts().enforces)
     chosen.enforce(asked.limits)
     return ContainerSandbox(chosen, asked)
 
 
-class ContainerSandbox:
-    """A place to run commands in. `start_ms` is the time from the request to its running, engine and image ready."""
+class ContainerSandbox(ReachedContainer):
+    """A place to run commands in. `start_ms` is the time from the request to its running, engine and image ready;
+    `warm`: it was taken from a pool, and then `start_ms` is the time that taking it took."""
 
-    kind = "container"
-
-    def __init__(self, engine: Engine, asked: Wanted) -> None:
-        self.name, self.profile, self.limits = asked.name, asked.profile.name, asked.limits
-        self._engine, self._closed = engine, False
-        self._lock = threading.Lock()
-        self._cgroup: kernel.Cgroup | None = None
-        try:
-            self.image = engine.ready_image(asked.image)
-            network = engine.inner_network() if asked.network else "none"
-            begun = time.monotonic()
-            self.id = _create(engine, asked, self.image, network)
-        except docker.errors.APIError as error:
-            raise reasons.not_started(error) from error
-        except NO_ANSWER as error:
-            raise engine.gone(error) from error
-        try:
-            engine.api.start(self.id)
-            self.start_ms = (time.monotonic() - begun) * 1000
-            engine.prove(self.limits, self.cgroup)
-        except docker.errors.APIError as error:
-            self.close()
-            raise reasons.not_started(error) from error
-        except BaseException:
-            self.close()
-            raise
-
-    def run(self, command_: str | Sequence[str], *, timeout_s: float = 30.0) -> model.Result:
+    def run(
+        self,
+        command_: str | Sequence[str],
+        *,
+        timeout_s: float = 30.0,
+        stdin: str | bytes | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+        env: Mapping[str, str] | None = None,
+        output: Told | None = None,
+    ) -> model.Result:
         """Run a text with sh -c, or a list of words as it is, to its end; 16 MiB of each output stream are kept.
 
+        `stdin` is its whole input; without it, input is at its end from the start. `cwd`, `user` and `env` are those of
+        this command alone. `output` is called with "stdout" or "stderr" and a piece of text, as it arrives.
         A command that the kernel killed for memory has exit code 137, and sample().memory.oom_kills has grown.
         Raises BadRequest, SandboxGone, and RunTimeout after `timeout_s`: then it has been ended with its children.
         """
         argv = request.argv(command_)
         timeout_s = request.number("timeout_s", timeout_s, least=0.01, most=LONGEST_RUN_S)
-        with self._open():
-            prepared = command.prepare(self._engine, self.id, argv, output=True)
-            return command.run(prepared, self.cgroup, timeout_s, self.name)
+        asked = setting(stdin, cwd, user, env, output)
+        with self._open(for_door=asked.usual and door.fits(argv)) as first:
+            if first:
+                through = first.becomes(argv)
+                connect = first.connect_for(argv)
+                return command.run(through, self.cgroup, timeout_s, self.name, told=output, connect=connect)
+            prepared = command.prepare(self._engine, self.id, argv, asked)
+            return command.run(prepared, self.cgroup, timeout_s, self.name, given=asked.input, told=output)
 
-    def start(self, command_: str | Sequence[str]) -> Job:
-        """Run it in the background; its output goes nowhere. It ends with the container at the latest.
+    def start(
+        self,
+        command_: str | Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+        env: Mapping[str, str] | None = None,
+        output: Told | None = None,
+    ) -> Job:
+        """Run it in the background; arguments as for run(). It ends with the container at the latest.
 
         Raises BadRequest, SandboxGone, StartFailed when there is no such program.
         """
         argv = request.argv(command_)
+        asked = setting(stdin, cwd, user, env, output)
         with self._open():
-            prepared = command.prepare(self._engine, self.id, argv, output=False)
+            prepared = command.prepare(self._engine, self.id, argv, asked)
             try:
-                command.detach(prepared)
+                return Job(prepared, self.cgroup, self.name, output, asked.input)
             except docker.errors.APIError as error:
                 if error.status_code != 400:
                     raise
                 raise StartFailed(
-                    f"The command cannot be started: {' '.join(argv)[:100]}",
+                    f"The command cannot be started: {command.shown(argv)}",
                     seen=str(error.explanation),
                     remedy="run() it to see what it says",
                 ) from error
-            return Job(prepared, self.cgroup)
+
+    def terminal(
+        self,
+        command_: str | Sequence[str] = ("sh",),
+        *,
+        rows: int = 24,
+        columns: int = 80,
+        cwd: str | None = None,
+        user: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Terminal:
+        """A program with a terminal of its own, a shell unless another one is named. TERM is set to "xterm".
+
+        Raises BadRequest, SandboxGone.
+        """
+        argv = request.argv(command_)
+        request.count("rows", rows, least=1, most=MOST_CELLS)
+        request.count("columns", columns, least=1, most=MOST_CELLS)
+        asked = setting(None, cwd, user, {"TERM": "xterm", **(env or {})}, None)
+        with self._open():
+            prepared = command.prepare(self._engine, self.id, argv, asked, attach_input=True, tty=True)
+            return Terminal(prepared, self.cgroup, rows, columns)
+
+    def put(self, path: str, content: files.Content) -> None:
+        """The file, or the files of a folder, are there, written by the container's user; at most 64 MiB in one call.
+
+        Raises BadRequest for a path that is not absolute or cannot be written, SandboxGone, RunTimeout.
+        """
+        tar = files.archive({path: content}, "path")
+        with self._open():
+            self._unpack(tar, "path")
+
+    def get(self, path: str, *, most_bytes: int = files.MOST_BYTES // 4) -> bytes:
+        """What the container's user reads from a file. Raises BadRequest when it cannot, or when there is more."""
+        files.path_inside("path", path)
+        request.count("most_bytes", most_bytes, least=1, most=files.MOST_BYTES)
+        with self._open():
+            prepared = command.prepare(self._engine, self.id, ("head", "-c", str(most_bytes + 1), path))
+            streams = Streams(files.MOST_BYTES + 1)
+            code = command.read_to_end(prepared, streams, self.cgroup, GET_S)
+        if code != 0:
+            said = streams.stderr.strip()[-300:]
+            raise BadRequest(
+                "path", "cannot be read in this container.", seen=said, remedy="a file that its user reads"
+            )
+        if len(streams.stdout_bytes) > most_bytes:
+            seen = f"{path} has more than {most_bytes:,} bytes"
+            raise BadRequest(
+                "path", "holds too much.", seen=seen, remedy="a larger most_bytes, or a part of it by run()"
+            )
+        return streams.stdout_bytes
 
     def limit(
-        self, *, memory: str | int | None = None, cpus: float | None = None, pids: int | None = None
+        self,
+        *,
+        memory: str | int | None = None,
+        cpus: float | None = None,
+        pids: int | None = None,
+        io: IO | None = None,
+        cpu_shares: int | None = None,
     ) -> model.Limits:
         """Change limits while it runs; None leaves one as it is. The limits afterwards.
 
         Raises BadRequest (also when the kernel refuses, as version 1 does for less memory than is in use),
         LimitIgnored, SandboxGone.
         """
-        changed = limits(memory, cpus, pids)
+        changed = limits(memory, cpus, pids, io, cpu_shares)
         self._engine.enforce(changed)
         if changed == model.Limits(None, None, None):
             return self.limits
         with self._open(), self._lock:
-            try:
-                self._engine.update(self.id, resources(changed))
-            except docker.errors.APIError as error:
-                if error.status_code in (404, 409) or not self.running():
-                    raise
-                field = next(name for name, v in (("memory", memory), ("cpus", cpus), ("pids", pids)) if v is not None)
-                raise BadRequest(
-                    field,
-                    "is refused by the kernel for this running container.",
-                    seen=str(error.explanation),
-                    remedy="a limit above what sample() reports as used now",
-                ) from error
+            if changed.io:
+                self._limit_io(changed)
+            self._update(resources(changed), {"memory": memory, "cpus": cpus, "pids": pids, "cpu_shares": cpu_shares})
             self.limits = changed_limits(self.limits, changed)
             return self.limits
 
-    def cgroup(self) -> kernel.Cgroup:
-        """Where its limits live on this machine. Raises Unavailable when the engine is on another one."""
-        if self._cgroup is None:
-            self._cgroup = members.find_cgroup(self.id)
-        return self._cgroup
-
-    def sample(self) -> model.CgroupSample:
-        """One reading of its cgroup's files, about 0.2 ms. Raises SandboxGone, Unavailable."""
-        with self._open():
-            seen = kernel.sample(self.cgroup())
-            if seen.pids.current == 0:  # an engine that was killed leaves the cgroups of its dead containers
-                raise SandboxGone("The cgroup is empty.", seen=str(self.cgroup().folder), remedy="start a new one")
-            return seen
-
-    def namespaces(self) -> model.Namespaces:
-        """The namespaces of its first process. Raises SandboxGone, Unavailable."""
-        with self._open():
-            init = self._init()
-            return model.Namespaces(
-                self.name, self.kind, init.command, init.pid, kernel.boot_id(), dict(init.namespaces)
+    def _limit_io(self, changed: model.Limits) -> None:
+        if self._scratch is None:
+            raise BadRequest(
+                "io", "was not asked for at the start.", seen="no /scratch", remedy='container(io="50M"), then limit()'
             )
+        kernel.set_limits(self.cgroup(), model.CgroupLimits(io=(self._scratch.io_limit(changed),)))
 
-    def facts(self) -> model.Container:
-        """The container as kernel and engine report it now. Raises SandboxGone, Unavailable."""
-        with self._open():
-            config = self._engine.inspect(self.id)["Config"]
-            init = self._init()
-            return model.Container(
-                id=self.id,
-                name=self.name,
-                image=self.image,
-                profile=self.profile,
-                user=config.get("User") or "root",
-                init=init,
-                processes=self._processes(),
-                limits=self.limits,
-                cgroup=kernel.sample(self.cgroup()),
-                capabilities=kernel.capabilities(init.pid),
-                seccomp=kernel.seccomp_mode(init.pid),
-                no_new_privileges=kernel.no_new_privileges(init.pid),
-                start_ms=self.start_ms,
-                engine=self._engine.facts(),
-                host=kernel.host(),
-            )
-
-    def running(self) -> bool:
-        """Its first process runs. False when closed, ended, or when the engine has died."""
+    def _update(self, wanted: dict[str, Any], written: dict[str, object]) -> None:
+        if not wanted:
+            return
         try:
-            return not self._closed and bool(self._engine.inspect(self.id)["State"]["Running"])
-        except (docker.errors.APIError, *NO_ANSWER):
-            return False
-
-    def close(self) -> None:
-        """It is removed with everything in it. Safe to repeat, also when the engine has died."""
-        self._closed = True
-        with contextlib.suppress(docker.errors.APIError, *NO_ANSWER):
-            self._engine.api.remove_container(self.id, force=True, v=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<container {self.name}, {self.profile}, {'closed' if self._closed else self.id[:12]}>"
-
-    def _init(self) -> model.Process:
-        """Process 1. A user who may not look at its namespaces from here asks inside, where it is one's own."""
-        init = kernel.process(members.init_of(self.cgroup()))
-        if init.namespaces:
-            return init
-        links = self.run(["ls", "-l", "/proc/1/ns"]).stdout.splitlines()
-        return dataclasses.replace(init, namespaces=kernel.parse_links(links))
-
-    def _processes(self) -> tuple[model.Process, ...]:
-        found = []
-        for pid, _ in members.live(self.cgroup()):
-            with contextlib.suppress(SandboxGone):
-                found.append(kernel.process(pid))
-        return tuple(found)
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[None]:
-        """Raises SandboxGone, with the reason, when the container is closed, or is found dead meanwhile."""
-        if self._closed:
-            raise SandboxGone(f"Container {self.name} was closed.", seen="close() was called", remedy="start a new one")
-        try:
-            yield
+            self._engine.update(self.id, wanted)
         except docker.errors.APIError as error:
-            raise reasons.gone(self._engine, self.id, self.name, error) from error
-        except NO_ANSWER as error:
-            raise self._engine.gone(error) from error
-        except (SandboxGone, Unavailable) as error:  # a file that is missing: because it has ended, or for good reason
-            reason = reasons.gone(self._engine, self.id, self.name, error)
-            raise (error if isinstance(reason, Unavailable) else reason) from error
-
-
-def _create(engine: Engine, asked: Wanted, image: str, network: str) -> str:
-    config = {
-        "Image": image,
-        "Entrypoint": [],
-        "Cmd": ["sleep", "infinity"],
-        "User": asked.profile.user,
-        "Hostname": asked.name,
-        "Labels": engine.owner.label,
-        "HostConfig": {**asked.host_config(), "NetworkMode": network},
-    }
-    unique = f"boundaries-{asked.name}-{secrets.token_hex(3)}"
-    made = engine.api.create_container_from_config(config, unique)  # type: ignore[no-untyped-call]
-    return str(made["Id"])
+            if error.status_code in (404, 409) or not self.running():
+                raise
+            raise BadRequest(
+                next(name for name, value in written.items() if value is not None),
+                "is refused by the kernel for this running container.",
+                seen=str(error.explanation),
+                remedy="a limit above what sample() reports as used now",
+            ) from error

@@ -2,97 +2,169 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandboxes import request
+from sandboxes.containers import files
+from sandboxes.containers.limits import DEFAULT, Default, default_or_asked, resources
+from sandboxes.containers.networks import Network
 from sandboxes.containers.profile import PROFILES, Profile
+from sandboxes.containers.scratch import PLACE as SCRATCH
 from sandboxes.errors import BadRequest
-from sandboxes.kernel import host
 from sandboxes.model import Limits
 
-LEAST_MEMORY = 6 << 20
-"""Docker refuses less: a container's own start needs about as much."""
-LEAST_PIDS = 16
-"""runc, which starts every command, is a program of several threads, and each counts."""
-MOST_PIDS = 32768
-PERIOD_USEC = 100_000
-PAGE_BYTES = 4096
+MOST_NETWORKS = 8
+MOST_PORTS = 16
+ENVIRONMENT_BYTES = 64 << 10
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:@-]{0,254}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A container as asked for, checked and in the engine's units."""
+    """A container as asked for, checked and in the engine's units.
+
+    `asked` are the limits that the reader named; the others are the book's own. `inner`: it joins the network that
+    this process's containers share. `files` is a tar, empty for none. `ports`: port inside -> port of this machine.
+    """
 
     name: str
     image: str | None
     limits: Limits
-    network: bool
+    asked: frozenset[str]
     profile: Profile
+    inner: bool = False
+    networks: tuple[Network, ...] = ()
+    files: bytes = b""
+    env: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[int, int | None] = field(default_factory=dict)
 
     def host_config(self) -> dict[str, Any]:
         """HostConfig of the Engine API."""
         return {**self.profile.host_config, **resources(self.limits)}
 
+    def on(self, enforced: Iterable[str]) -> Wanted:
+        """The same for an engine that enforces only these limits: a limit that nobody named is left out there."""
+        kept = self.asked | frozenset(enforced)
+        return dataclasses.replace(self, limits=self.limits.only(kept))
+
+    def again(self) -> Wanted:
+        """The same under another name."""
+        return dataclasses.replace(self, name=_own_name())
+
 
 def wanted(
-    image: str | None,
-    memory: str | int | None,
-    cpus: float | None,
-    pids: int | None,
-    network: bool,
-    profile: str,
-    name: str | None,
+    *,
+    image: str | None = None,
+    memory: str | int | Default | None = DEFAULT,
+    cpus: float | Default | None = DEFAULT,
+    pids: int | Default | None = DEFAULT,
+    io: str | int | Mapping[str, str | int] | None = None,
+    cpu_shares: int | None = None,
+    network: bool | Network | Sequence[Network] = False,
+    profile: str = "hardened",
+    files: Mapping[str, files.Content] | None = None,
+    env: Mapping[str, str] | None = None,
+    ports: Mapping[int, int | None] | None = None,
+    name: str | None = None,
 ) -> Wanted:
     """Raises BadRequest, naming the argument; nothing has been started then."""
+    limits, asked = default_or_asked(memory, cpus, pids, io, cpu_shares)
+    chosen = PROFILES[request.one_of("profile", profile, PROFILES)]
+    joined = _networks(network)
     return Wanted(
-        _text("name", name, _NAME, "letters, digits, . _ - (at most 40)") or f"box-{secrets.token_hex(3)}",
-        _text("image", image, _IMAGE, 'a name that `docker images` lists, such as "alpine:3.20"'),
-        limits(memory, cpus, pids),
-        request.yes_or_no("network", network),
-        PROFILES[request.one_of("profile", profile, PROFILES)],
+        name=_text("name", name, _NAME, "letters, digits, . _ - (at most 40)") or _own_name(),
+        image=_text("image", image, _IMAGE, 'a name that `docker images` lists, such as "alpine:3.20"'),
+        limits=limits,
+        asked=asked,
+        profile=chosen,
+        inner=network is True,
+        networks=joined,
+        files=_files(files, chosen, scratch=limits.io),
+        env=environment(env),
+        ports=_ports(ports, reachable=network is True or bool(joined)),
     )
 
 
-def limits(memory: str | int | None, cpus: float | None, pids: int | None) -> Limits:
-    """Limits in bytes, cores and processes; None: no limit. Raises BadRequest."""
-    machine = host()
-    return Limits(
-        None if memory is None else request.size_bytes("memory", memory, least=LEAST_MEMORY, most=machine.memory_bytes),
-        None if cpus is None else request.number("cpus", cpus, least=0.01, most=machine.cpus),
-        None if pids is None else request.count("pids", pids, least=LEAST_PIDS, most=MOST_PIDS),
-    )
+def _networks(network: bool | Network | Sequence[Network]) -> tuple[Network, ...]:
+    if isinstance(network, bool):
+        return ()
+    found = (network,) if isinstance(network, Network) else network
+    if not isinstance(found, list | tuple) or not all(isinstance(one, Network) for one in found):
+        raise BadRequest(
+            "network", "is no network.", seen=repr(network)[:80], remedy="True, False, what network() gave, or a list"
+        )
+    if not 1 <= len(found) <= MOST_NETWORKS or len({one.id for one in found}) != len(found):
+        raise BadRequest(
+            "network", "names too few, too many, or one twice.", seen=repr(found)[:80], remedy="each network once"
+        )
+    return tuple(found)
 
 
-def changed_limits(now: Limits, changed: Limits) -> Limits:
-    """`changed` where it says something, else `now`."""
-    return Limits(
-        now.memory_bytes if changed.memory_bytes is None else changed.memory_bytes,
-        now.cpus if changed.cpus is None else changed.cpus,
-        now.pids if changed.pids is None else changed.pids,
-    )
+def _files(contents: Mapping[str, files.Content] | None, profile: Profile, *, scratch: bool) -> bytes:
+    if contents is None or contents == {}:
+        return b""
+    if not isinstance(contents, Mapping):
+        raise BadRequest("files", "is no table.", seen=repr(contents)[:80], remedy='{"/tmp/notes.txt": "text"}')
+    packed = files.archive(contents, "files")
+    places = {**profile.writable, **({SCRATCH: ""} if scratch else {})}
+    outside = [path for path in contents if profile.writable and not files.writable(path, places)]
+    if outside:
+        raise BadRequest(
+            "files",
+            f"cannot be written there: a container of the {profile.name} profile has a read-only root.",
+            seen=", ".join(outside)[:120],
+            remedy=f'a path below {" or ".join(places)}, or profile="open"',
+        )
+    return packed
 
 
-def resources(wanted: Limits) -> dict[str, Any]:
-    """The engine's names for limits.
+def environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    """Variables as a program can get them (environ(7)). Raises BadRequest."""
+    remedy = '{"NAME": "text"}: letters, digits and _, and a text without NUL'
+    if env is None:
+        return {}
+    if not isinstance(env, Mapping):
+        raise BadRequest("env", "is no table.", seen=repr(env)[:80], remedy=remedy)
+    for name, value in env.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise BadRequest("env", "has a name that works nowhere.", seen=repr(name)[:80], remedy=remedy)
+        if not isinstance(value, str) or "\0" in value:
+            raise BadRequest("env", f"has no text for {name}.", seen=repr(value)[:80], remedy=remedy)
+    if sum(len(name) + len(value) for name, value in env.items()) > ENVIRONMENT_BYTES:
+        raise BadRequest("env", "is too large.", seen=f"{len(env)} variables", remedy=f"{ENVIRONMENT_BYTES:,} bytes")
+    return dict(env)
 
-    Memory+swap is one page more than memory, so that next to nothing is swapped out instead; were they equal, version 1
-    would meet the limit on the sum first (try_charge, mm/memcontrol.c), and memory.failcnt would count nothing.
-    CPU is given as quota and period, not NanoCpus: those cannot be changed by quota later.
-    """
-    found: dict[str, Any] = {}
-    if wanted.memory_bytes is not None:
-        found |= {"Memory": wanted.memory_bytes, "MemorySwap": wanted.memory_bytes + PAGE_BYTES}
-    if wanted.cpus is not None:
-        found |= {"CpuPeriod": PERIOD_USEC, "CpuQuota": round(wanted.cpus * PERIOD_USEC)}
-    if wanted.pids is not None:
-        found |= {"PidsLimit": wanted.pids}
-    return found
+
+def _ports(ports: Mapping[int, int | None] | None, *, reachable: bool) -> dict[int, int | None]:
+    if ports is None:
+        return {}
+    remedy = "{8080: None}: the port inside, and a port of this machine or None for a free one"
+    if not isinstance(ports, Mapping) or len(ports) > MOST_PORTS:
+        raise BadRequest("ports", "is no table of a few ports.", seen=repr(ports)[:80], remedy=remedy)
+    if ports and not reachable:
+        raise BadRequest("ports", "need a network.", seen="network=False", remedy="network=True, or one of network()")
+    for inside, outside in ports.items():
+        request.count("ports", inside, least=1, most=65535)
+        if outside is not None:
+            request.count("ports", outside, least=1024, most=65535)
+    return dict(ports)
+
+
+def settingenvironment(env: Mapping[str, str] | None) -> dict[str, str]:
+    """The environment that one command gets on top of its container's. Raises BadRequest."""
+    return environment(env)
+
+
+def _own_name() -> str:
+    return f"box-{secrets.token_hex(3)}"
 
 
 def _text(field: str, value: str | None, pattern: re.Pattern[str], remedy: str) -> str | None:

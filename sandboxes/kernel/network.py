@@ -9,7 +9,7 @@ from typing import Literal
 
 from sandboxes.errors import SandboxGone
 from sandboxes.kernel.reading import of
-from sandboxes.model import Link, Network, Route
+from sandboxes.model import Link, NetworkStack, Route
 
 ByteOrder = Literal["little", "big"]
 
@@ -20,7 +20,7 @@ _ANYCAST, _LOCAL = 0x00100000, 0x80000000
 """include/uapi/linux/ipv6_route.h"""
 
 
-def network(pid: int) -> Network:
+def network(pid: int) -> NetworkStack:
     """The links that a process can use, with their addresses and counters, and its routes (the main table).
 
     Raises SandboxGone when it has ended, Unavailable when it may not be looked at.
@@ -43,7 +43,7 @@ def _maybe(pid: int, name: str) -> str:
         return ""
 
 
-def parse_network(dev: str, route: str, fib_trie: str, if_inet6: str = "", ipv6_route: str = "") -> Network:
+def parse_network(dev: str, route: str, fib_trie: str, if_inet6: str = "", ipv6_route: str = "") -> NetworkStack:
     """From the texts of the five files. Their addresses of version 4 name no link: see place()."""
     routes = (*parse_routes(route), *parse_routes_v6(ipv6_route))
     placed, unplaced = place(parse_local_addresses(fib_trie), routes)
@@ -52,7 +52,7 @@ def parse_network(dev: str, route: str, fib_trie: str, if_inet6: str = "", ipv6_
         Link(name, tuple(address for of_link, address in addresses if of_link == name), *counters)
         for name, counters in parse_counters(dev).items()
     )
-    return Network(links, routes, unplaced)
+    return NetworkStack(links, routes, unplaced)
 
 
 def place(addresses: Iterable[str], routes: Iterable[Route]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:

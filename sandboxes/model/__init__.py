@@ -4,6 +4,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 `None` means that the kernel reports no limit or no such figure; it never means zero.
 """
 
+from sandboxes.model.activity import Activity
 from sandboxes.model.cgroups import (
     CgroupDetails,
     CgroupLimits,
@@ -11,7 +12,6 @@ from sandboxes.model.cgroups import (
     CpuStat,
     IoLimit,
     IoStat,
-    Limits,
     MemoryParts,
     MemoryStat,
     NoLimit,
@@ -24,17 +24,21 @@ from sandboxes.model.cgroups import (
 from sandboxes.model.containers import Container
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
+from sandboxes.model.limits import Limits
+from sandboxes.model.links import Link, NetworkStack, Route
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict
 from sandboxes.model.namespaces import NamespaceGroup, NamespaceTies
-from sandboxes.model.network import Link, Network, Route
+from sandboxes.model.networks import HttpAnswer, Network
 from sandboxes.model.places import Place, Result, Twin
+from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
 from sandboxes.model.report import Problem, Report
 
 __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
+    "Activity",
     "CapabilitySets",
     "CgroupDetails",
     "CgroupLimits",
@@ -46,6 +50,7 @@ __all__ = [
     "Engine",
     "Guest",
     "Host",
+    "HttpAnswer",
     "IdRange",
     "IoLimit",
     "IoStat",
@@ -59,9 +64,11 @@ __all__ = [
     "NamespaceTies",
     "Namespaces",
     "Network",
+    "NetworkStack",
     "NoLimit",
     "PidsStat",
     "Place",
+    "PoolCost",
     "Pressure",
     "PressureStat",
     "Privileges",

@@ -58,15 +58,6 @@ class CgroupSample:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What was asked of the engine; None: no limit."""
-
-    memory_bytes: int | None
-    cpus: float | None
-    pids: int | None
-
-
-@dataclass(frozen=True)
 class Stall:
     """How long processes waited: shares of the last 10, 60 and 300 s in percent, and all waiting so far.
 

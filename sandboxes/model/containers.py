@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from sandboxes.model.cgroups import CgroupSample, Limits
+from sandboxes.model.cgroups import CgroupSample
 from sandboxes.model.engines import Engine
+from sandboxes.model.limits import Limits
 from sandboxes.model.machine import Host, Process
 
 
@@ -15,6 +17,8 @@ class Container:
 
     `init` is its first process with the pid that the *host* sees; `processes` are all of them, host pids.
     `capabilities` are the effective ones of init (capabilities(7)); `seccomp` is "disabled", "strict" or "filter".
+    `start_ms` is the time from the request to its running, or with `warm` the time that taking it from a pool took.
+    `addresses` maps a network's name to its IPv4 address there; `ports` a port inside to one of the host's loopback.
     """
 
     id: str
@@ -32,3 +36,7 @@ class Container:
     start_ms: float
     engine: Engine
     host: Host
+    warm: bool = False
+    paused: bool = False
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[int, int] = field(default_factory=dict)

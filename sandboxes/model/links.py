@@ -32,7 +32,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkStack:
     """What a process can reach through. `unplaced` are addresses of a link that no route tells."""
 
     links: tuple[Link, ...]

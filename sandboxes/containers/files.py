@@ -1,0 +1,91 @@
+"""Files into a container and out of it, through programs inside: the one way that also works where the root file
+system is read-only and the writable places are tmpfs, which the engine's own archive call does not reach.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import tarfile
+import time
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from sandboxes.errors import BadRequest
+
+MOST_BYTES = 64 << 20
+"""All contents of one call together."""
+
+Content = str | bytes | Path
+"""Text (UTF-8), bytes, or a file or folder of this machine."""
+
+UNPACK = ("tar", "-x", "-f", "-", "-C", "/")
+
+
+def archive(contents: Mapping[str, Content], field: str) -> bytes:
+    """A tar with each content under its path. Only what is named is in it: folders above are made when missing.
+
+    Raises BadRequest, naming `field`, for a path that is not absolute, a content of another kind, or too much of it.
+    """
+    buffer = io.BytesIO()
+    left = MOST_BYTES
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path, content in contents.items():
+            inside = path_inside(field, path)
+            for name, data, mode in _files(field, inside, content):
+                left -= len(data)
+                if left < 0:
+                    raise _bad(field, "is too much.", path, f"{MOST_BYTES >> 20} MiB at the most in one call")
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode, entry.mtime = len(data), mode, int(time.time())
+                tar.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def path_inside(field: str, path: str) -> PurePosixPath:
+    """An absolute path that names something below the root. Raises BadRequest."""
+    if not isinstance(path, str) or "\0" in path or not path.startswith("/") or len(path) > 4000:
+        raise _bad(field, "is no absolute path.", path, 'a path inside the container, such as "/tmp/notes.txt"')
+    found = PurePosixPath(path)
+    if ".." in found.parts or len(found.parts) < 2:
+        raise _bad(field, "does not name a file.", path, "a path without .., below /")
+    return found
+
+
+def writable(path: str, places: Mapping[str, object]) -> bool:
+    """The path lies in one of these places."""
+    return any(PurePosixPath(path).is_relative_to(place) for place in places)
+
+
+def _files(field: str, inside: PurePosixPath, content: Content) -> list[tuple[str, bytes, int]]:
+    name = str(inside.relative_to("/"))
+    if isinstance(content, Path):
+        return _local(field, name, content)
+    if isinstance(content, str):
+        return [(name, content.encode(errors="surrogateescape"), 0o644)]
+    if isinstance(content, bytes):
+        return [(name, content, 0o644)]
+    raise _bad(field, "is neither text, bytes nor a pathlib.Path.", content, "text, bytes, or Path('notes.txt')")
+
+
+def _local(field: str, name: str, content: Path) -> list[tuple[str, bytes, int]]:
+    """A file of this machine, or all regular files of a folder; their execute bits are kept."""
+    try:
+        if content.is_dir():
+            found = [path for path in sorted(content.rglob("*")) if path.is_file()]
+            return [(f"{name}/{path.relative_to(content)}", *_contents(path)) for path in found]
+        return [(name, *_contents(content))]
+    except OSError as error:
+        raise _bad(field, "cannot be read on this machine.", error, "a file or folder that exists") from error
+
+
+def _contents(path: Path) -> tuple[bytes, int]:
+    seen = path.stat()
+    if not stat.S_ISREG(seen.st_mode) or seen.st_size > MOST_BYTES:
+        raise OSError(f"{path}: no regular file of at most {MOST_BYTES >> 20} MiB")
+    return path.read_bytes(), 0o755 if seen.st_mode & stat.S_IXUSR else 0o644
+
+
+def _bad(field: str, what: str, seen: object, remedy: str) -> BadRequest:
+    shown = repr(seen)
+    return BadRequest(field, what, seen=shown if len(shown) <= 120 else shown[:117] + "…", remedy=remedy)

@@ -1,0 +1,55 @@
+"""A container asked of an engine: created with its networks, not yet started."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sandboxes.containers.client import Engine
+from sandboxes.containers.scratch import Scratch
+from sandboxes.containers.wanted import Wanted
+from sandboxes.errors import SandboxGone
+
+NO_NETWORK = "none"
+
+
+def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None) -> str:
+    """The id of a container that has been created. Raises docker.errors.APIError, SandboxGone for a lost network."""
+    networks = _networks(engine, asked)
+    on_disk = scratch.host_config(asked.limits) if scratch else {}
+    config: dict[str, Any] = {
+        "Image": image,
+        "Entrypoint": [],
+        "Cmd": ["sleep", "infinity"],
+        "User": asked.profile.user,
+        "Hostname": asked.name,
+        "Env": [f"{name}={value}" for name, value in asked.env.items()],
+        "Labels": engine.owner.label,
+        "HostConfig": {**asked.host_config(), **on_disk, "NetworkMode": networks[0] if networks else NO_NETWORK},
+    }
+    if networks:
+        config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": [asked.name]}}}
+    if bound := bindings(engine, asked):
+        config["ExposedPorts"] = {port: {} for port in bound}
+        config["HostConfig"]["PortBindings"] = bound
+    unique = f"boundaries-{asked.name}-{secrets.token_hex(3)}"
+    made = engine.api.create_container_from_config(config, unique)  # type: ignore[no-untyped-call]
+    for network in networks[1:]:
+        engine.api.connect_container_to_network(made["Id"], network, aliases=[asked.name])
+    return str(made["Id"])
+
+
+def bindings(engine: Engine, asked: Wanted) -> dict[str, Any]:
+    """Ports that the engine itself publishes on this machine's loopback: it does so outside internal networks only."""
+    if engine.origin != "reader" or not asked.networks or all(network.internal for network in asked.networks):
+        return {}
+    return {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(at or "")}] for port, at in asked.ports.items()}
+
+
+def _networks(engine: Engine, asked: Wanted) -> list[str]:
+    for network in asked.networks:
+        if network.engine is not engine:
+            raise SandboxGone(
+                f"Network {network.name} is gone.", seen="its engine has ended", remedy="make the network again"
+            )
+    return [engine.inner_network()] if asked.inner else [network.id for network in asked.networks]

@@ -1,0 +1,84 @@
+"""A container on networks: its addresses, its published ports, and requests to it from this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from sandboxes import model, request
+from sandboxes.containers import addresses, web
+from sandboxes.containers.client import Engine
+from sandboxes.containers.observed import ObservedContainer
+from sandboxes.containers.passage import passage
+from sandboxes.containers.relay import Relay
+from sandboxes.containers.wanted import Wanted
+from sandboxes.errors import BadRequest
+
+DIAL_S = 5.0
+
+
+class ReachedContainer(ObservedContainer):
+    """Ports that the engine does not publish itself are relayed by this process."""
+
+    def __init__(self, engine: Engine, asked: Wanted) -> None:
+        self._relays: dict[int, Relay] = {}
+        super().__init__(engine, asked)
+        try:
+            if asked.ports:
+                self._publish_all(asked.ports)
+        except BaseException:
+            self.close()
+            raise
+
+    def addresses(self) -> dict[str, str]:
+        """Name of a network -> its IPv4 address there; empty without a network. Raises SandboxGone."""
+        with self._open():
+            return addresses.addresses(self._engine.inspect(self.id), self._engine.owner.id)
+
+    def publish(self, port: int, at: int | None = None) -> int:
+        """The port of this machine's loopback (127.0.0.1) that leads to `port` of the container until it is closed.
+
+        `at` None takes a free one. Raises BadRequest without a network or when `at` is taken, SandboxGone.
+        """
+        request.count("port", port, least=1, most=65535)
+        if at is not None:
+            request.count("at", at, least=1024, most=65535)
+        address = self._address("port")
+        if port not in self._relays:
+            self._relays[port] = Relay(lambda: self._dial(address, port, DIAL_S), at)
+        return self._relays[port].port
+
+    def http(self, path: str = "/", *, port: int = 80, timeout_s: float = 5.0) -> model.HttpAnswer:
+        """The answer to GET of a server in the container, at its own address: nothing has to be published.
+
+        Raises BadRequest, SandboxGone, and Unavailable when nobody answers.
+        """
+        return web.get(self._dial, self._address("network"), path, port, timeout_s)
+
+    def close(self) -> None:
+        """It is removed with everything in it. Safe to repeat, also when the engine has died."""
+        relays, self._relays = self._relays, {}
+        for relay in relays.values():
+            relay.close()
+        super().close()
+
+    def _publish_all(self, ports: Mapping[int, int | None]) -> None:
+        with self._open():
+            bound = addresses.bindings(self._engine.inspect(self.id))
+        for port, at in ports.items():
+            if port not in bound:
+                self.publish(port, at)
+
+    def _dial(self, address: str, port: int, timeout_s: float) -> socket.socket:
+        return passage(self._engine).dial(address, port, timeout_s)
+
+    def _address(self, field: str) -> str:
+        for address in self.addresses().values():
+            return address
+        raise BadRequest(
+            field, "needs a container with a network.", seen="network=False", remedy="network=True, or one of network()"
+        )
+
+    def _ports(self, said: Mapping[str, Any]) -> dict[int, int]:
+        return super()._ports(said) | {port: relay.port for port, relay in self._relays.items()}

@@ -1,0 +1,135 @@
+"""A terminal in a container: a program with a pty of its own, written to and read from here."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sandboxes import request
+from sandboxes.containers import command
+from sandboxes.containers.client import NO_ANSWER
+from sandboxes.containers.command import Command
+from sandboxes.containers.output import NEWEST_BYTES
+from sandboxes.errors import BadRequest, RunTimeout, SandboxGone
+from sandboxes.kernel import Cgroup
+
+MOST_CELLS = 1000
+
+
+class Terminal:
+    """An open one. The program's output is kept until it is read, the newest 1 MiB of it (pty(7), termios(3))."""
+
+    def __init__(self, prepared: Command, cgroup: Callable[[], Cgroup], rows: int, columns: int) -> None:
+        self.command = prepared.argv
+        self._command, self._cgroup = prepared, cgroup
+        self._arrived = threading.Condition()
+        self._unread = bytearray()
+        self._ended = self._closed = False
+        self._stream = prepared.connect()
+        threading.Thread(target=self._keep_reading, name="terminal", daemon=True).start()
+        try:
+            if prepared.started() is not None:
+                self.resize(rows, columns)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, data: str | bytes) -> None:
+        """As if it had been typed; "\\r" is the return key. Raises BadRequest, SandboxGone when nobody reads it."""
+        if not isinstance(data, str | bytes):
+            raise BadRequest("data", "is neither text nor bytes.", seen=repr(data)[:80], remedy='"ls\\r"')
+        try:
+            self._stream.write(data.encode() if isinstance(data, str) else data)
+        except OSError as error:
+            raise self._gone(str(error)) from error
+
+    def read(self, timeout_s: float = 0.2) -> bytes:
+        """What was not read yet; waits for it for `timeout_s`, and returns nothing when nothing came."""
+        limit = request.number("timeout_s", timeout_s, least=0, most=3600)
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._unread or self._ended, limit)
+            return self._take(len(self._unread))
+
+    def read_until(self, mark: str | bytes, timeout_s: float = 10.0) -> bytes:
+        """Everything up to and with the first `mark`; what follows stays unread.
+
+        Raises RunTimeout when it does not come in time, SandboxGone when the program ended without it.
+        """
+        wanted = mark.encode() if isinstance(mark, str) else bytes(mark)
+        limit = request.number("timeout_s", timeout_s, least=0.01, most=3600)
+        with self._arrived:
+            self._arrived.wait_for(lambda: wanted in self._unread or self._ended, limit)
+            at = self._unread.find(wanted)
+            if at >= 0:
+                return self._take(at + len(wanted))
+            seen = bytes(self._unread[-200:]).decode(errors="replace")
+        if self._ended:
+            raise self._gone(seen)
+        raise RunTimeout(f"The terminal did not show {mark!r} within {limit:g} s.", seen=seen, remedy="read() it")
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The program sees this size, and gets SIGWINCH when it is another one. Raises BadRequest, SandboxGone."""
+        request.count("rows", rows, least=1, most=MOST_CELLS)
+        request.count("columns", columns, least=1, most=MOST_CELLS)
+        try:
+            self._command.engine.api.exec_resize(self._command.exec_id, height=rows, width=columns)
+        except command.NOT_THERE as error:
+            raise self._gone(str(error)) from error
+
+    def running(self) -> bool:
+        """The program has not ended."""
+        try:
+            return not self._closed and self._command.state()[0]
+        except command.NOT_THERE:
+            return False
+
+    @property
+    def exit_code(self) -> int | None:
+        """The program's exit status; None while it runs, or when its container is gone."""
+        with contextlib.suppress(*command.NOT_THERE):
+            running, _, code = self._command.state()
+            return None if running else code
+        return None
+
+    def close(self) -> None:
+        """The program and its children are dead. Safe to repeat."""
+        if self._closed:
+            return
+        if self.running():
+            with contextlib.suppress(*command.NOT_THERE):
+                command.end(self._command, self._cgroup)
+        self._closed = True
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Terminal {' '.join(self.command)!r}, {'running' if self.running() else 'ended'}>"
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._unread[:size])
+        del self._unread[:size]
+        return taken
+
+    def _keep_reading(self) -> None:
+        with contextlib.suppress(*NO_ANSWER, OSError, ValueError):
+            while data := self._stream.read():
+                with self._arrived:
+                    self._unread += data
+                    del self._unread[: max(0, len(self._unread) - NEWEST_BYTES)]
+                    self._arrived.notify_all()
+        with self._arrived:
+            self._ended = True
+            self._arrived.notify_all()
+
+    def _gone(self, seen: str) -> SandboxGone:
+        return SandboxGone("The program in this terminal has ended.", seen=seen, remedy="open a new terminal()")
