@@ -1,4 +1,4 @@
-"""Remove an owner's containers and networks from the reader's engine: python farewell.py URL LABEL [CA CERT KEY].
+"""Remove an owner's containers, networks, images from a reader's engine: python farewell.py URL LABEL [CA CERT KEY].
 
 It runs as a plain script after the owner's death, so it imports nothing of the package.
 """
@@ -15,7 +15,10 @@ ATTEMPTS = 3
 
 
 def remove_labelled(api: docker.APIClient, label: str) -> int:
-    """Afterwards the engine has no container and no network with this label ("key=value"). How many there were."""
+    """Afterwards the engine has no container, network or image with this label ("key=value"). How many there were.
+
+    An owner's images are found by its id in their names too: one that was loaded carries the label it was built with.
+    """
     wanted = {"label": label}
     removed = 0
     for entry in api.containers(all=True, filters=wanted):
@@ -25,6 +28,17 @@ def remove_labelled(api: docker.APIClient, label: str) -> int:
     for entry in api.networks(filters=wanted):
         with contextlib.suppress(docker.errors.APIError):
             api.remove_network(entry["Id"])
+            removed += 1
+    name = f"boundaries-{label.partition('=')[2]}"
+    for entry in api.images(filters={"reference": [f"{name}/*", f"*/{name}/*"]}):
+        for tag in [*(entry["RepoTags"] or []), *(entry["RepoDigests"] or [])]:
+            if f"{name}/" in tag:
+                with contextlib.suppress(docker.errors.APIError):
+                    api.remove_image(tag)
+                    removed += 1
+    for entry in api.images(filters=wanted):
+        with contextlib.suppress(docker.errors.APIError):
+            api.remove_image(entry["Id"], force=True)
             removed += 1
     return removed
 

@@ -17,6 +17,8 @@ from sandboxes import kernel, model, request
 from sandboxes.containers import command, members, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.finding import engine
+from sandboxes.containers.images import processor
+from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.job import Job
 from sandboxes.containers.wanted import Wanted, changed_limits, limits, resources, wanted
 from sandboxes.errors import BadRequest, SandboxGone, StartFailed, Unavailable
@@ -25,7 +27,7 @@ LONGEST_RUN_S = 24 * 3600.0
 
 
 def container(
-    image: str | None = None,
+    image: str | EngineImage | None = None,
     *,
     memory: str | int | None = "128M",
     cpus: float | None = 0.5,
@@ -36,13 +38,15 @@ def container(
 ) -> ContainerSandbox:
     """A running container, started now; the first one of a process also finds or starts the engine.
 
-    `image` None is the book's own busybox. `memory` is bytes or text such as "128M", `cpus` cores, `pids` processes
-    and threads; None asks for no limit. `network` True joins a network without a way out, shared by this process's
-    containers. `profile` is "hardened" (no capabilities, read-only, user `reader`) or "open" (Docker's default).
+    `image` None is the book's own busybox, "debian" its Debian; what image() returned is taken too. `memory` is bytes
+    or text such as "128M", `cpus` cores, `pids` processes and threads; None asks for no limit. `network` True joins a
+    network without a way out, shared by this process's containers. `profile` is "hardened" (no capabilities, read-only,
+    user `reader`) or "open" (Docker's default).
 
     Raises BadRequest before anything starts, EngineUnavailable, LimitIgnored, StartFailed.
     """
-    asked = wanted(image, memory, cpus, pids, network, profile, name)
+    named = image.name if isinstance(image, EngineImage) else image
+    asked = wanted(named, memory, cpus, pids, network, profile, name)
     chosen = engine()
     chosen.enforce(asked.limits)
     return ContainerSandbox(chosen, asked)
@@ -60,9 +64,10 @@ class ContainerSandbox:
         self._cgroup: kernel.Cgroup | None = None
         try:
             self.image = engine.ready_image(asked.image)
+            foreign = processor.foreign_to(engine, self.image) if asked.image else ""
             network = engine.inner_network() if asked.network else "none"
             begun = time.monotonic()
-            self.id = _create(engine, asked, self.image, network)
+            self.id = _create(engine, asked, self.image, network, foreign)
         except docker.errors.APIError as error:
             raise reasons.not_started(error) from error
         except NO_ANSWER as error:
@@ -70,6 +75,8 @@ class ContainerSandbox:
         try:
             engine.api.start(self.id)
             self.start_ms = (time.monotonic() - begun) * 1000
+            if foreign:
+                processor.started(engine, self.id, foreign)
             engine.prove(self.limits, self.cgroup)
         except docker.errors.APIError as error:
             self.close()
@@ -238,7 +245,8 @@ class ContainerSandbox:
             raise (error if isinstance(reason, Unavailable) else reason) from error
 
 
-def _create(engine: Engine, asked: Wanted, image: str, network: str) -> str:
+def _create(engine: Engine, asked: Wanted, image: str, network: str, foreign: str) -> str:
+    host_config = processor.heard(asked.host_config()) if foreign else asked.host_config()
     config = {
         "Image": image,
         "Entrypoint": [],
@@ -246,7 +254,7 @@ def _create(engine: Engine, asked: Wanted, image: str, network: str) -> str:
         "User": asked.profile.user,
         "Hostname": asked.name,
         "Labels": engine.owner.label,
-        "HostConfig": {**asked.host_config(), "NetworkMode": network},
+        "HostConfig": {**host_config, "NetworkMode": network},
     }
     unique = f"boundaries-{asked.name}-{secrets.token_hex(3)}"
     made = engine.api.create_container_from_config(config, unique)  # type: ignore[no-untyped-call]

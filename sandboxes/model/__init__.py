@@ -24,6 +24,16 @@ from sandboxes.model.cgroups import (
 from sandboxes.model.containers import Container
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
+from sandboxes.model.images import (
+    Blob,
+    BuildStep,
+    ImageContents,
+    ImageLayout,
+    Layer,
+    LayerEntry,
+    SystemParts,
+    Transfer,
+)
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict
 from sandboxes.model.places import Place, Result, Twin
@@ -32,6 +42,8 @@ from sandboxes.model.report import Problem, Report
 __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
+    "Blob",
+    "BuildStep",
     "CgroupDetails",
     "CgroupLimits",
     "CgroupSample",
@@ -42,8 +54,12 @@ __all__ = [
     "Engine",
     "Guest",
     "Host",
+    "ImageContents",
+    "ImageLayout",
     "IoLimit",
     "IoStat",
+    "Layer",
+    "LayerEntry",
     "Limits",
     "Measurement",
     "MemoryParts",
@@ -62,7 +78,9 @@ __all__ = [
     "Sample",
     "Stall",
     "SwapStat",
+    "SystemParts",
     "Thread",
+    "Transfer",
     "Twin",
     "Verdict",
 ]
