@@ -7,6 +7,7 @@ SandboxError
 │   ├── GuestUnavailable        QEMU, firmware or a guest kernel is missing
 │   └── AcceleratorUnusable     an accelerator was asked for by name and no guest boots under it
 ├── LimitIgnored        the engine would accept this limit and not enforce it
+├── BuildFailed         an image was not built (the failing step and the end of the log are in `seen`)
 ├── StartFailed         a sandbox did not come up (the log's or console's tail is in `seen`)
 ├── RunTimeout          a command did not end within its deadline (also a TimeoutError)
 └── SandboxGone         the sandbox was closed, or died (the reason is in `seen`)
@@ -47,6 +48,10 @@ class AcceleratorUnusable(Unavailable):
 
 class LimitIgnored(SandboxError):
     """The engine would accept this limit and not enforce it."""
+
+
+class BuildFailed(SandboxError):
+    """An image was not built; what there was of it is removed with its owner at the latest."""
 
 
 class StartFailed(SandboxError):

@@ -2,6 +2,8 @@
 
 from sandboxes.containers.client import Engine
 from sandboxes.containers.finding import engine, find_engine, remove_images
+from sandboxes.containers.images.image import EngineImage, image
+from sandboxes.containers.images.registry import Registry, registry
 from sandboxes.containers.job import Job
 from sandboxes.containers.networks import Network, network
 from sandboxes.containers.pools import Pool, pool
@@ -11,14 +13,18 @@ from sandboxes.containers.terminal import Terminal
 __all__ = [
     "ContainerSandbox",
     "Engine",
+    "EngineImage",
     "Job",
     "Network",
     "Pool",
+    "Registry",
     "Terminal",
     "container",
     "engine",
     "find_engine",
+    "image",
     "network",
     "pool",
+    "registry",
     "remove_images",
 ]

@@ -13,9 +13,10 @@ import requests
 import urllib3
 
 from sandboxes import model
-from sandboxes.containers import farewell, image
+from sandboxes.containers import farewell
 from sandboxes.containers.abilities import kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
+from sandboxes.containers.images import book
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
 from sandboxes.kernel import Cgroup, sample
@@ -33,7 +34,7 @@ class Engine:
         self.api, self.endpoint, self.owner, self._process = api, endpoint, mine, process
         self._lock = threading.RLock()
         self._facts: model.Engine | None = None
-        self._images: set[str] = set()
+        self._images: dict[str, str] = {}
         self._network = ""
         self._proved = False
         api.timeout = CALL_S
@@ -108,20 +109,18 @@ class Engine:
 
     def ready_image(self, name: str | None) -> str:
         """The name of an image that the engine has: the book's own (imported when missing), or the reader's."""
-        with self._lock:
-            if name is None:
-                built = image.busybox_image()
-                if built.tag not in self._images:
-                    import_image(self.api, built)
-                    self._images.add(built.tag)
-                return built.tag
+        wanted = name or book.USUAL
+        if wanted in book.NAMES:
+            if wanted not in self._images:
+                self._images[wanted] = book.bring(self.api, book.book_image(wanted))
+            return self._images[wanted]
         try:
-            self.api.inspect_image(name)  # type: ignore[no-untyped-call]
+            self.api.inspect_image(wanted)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound as error:
             raise StartFailed(
-                f"The engine has no image {name}.", seen=str(error.explanation), remedy=f"docker pull {name}"
+                f"The engine has no image {wanted}.", seen=str(error.explanation), remedy=f"docker pull {wanted}"
             ) from error
-        return name
+        return wanted
 
     def inner_network(self) -> str:
         """The id of a network of this owner without a way out, made at the first call; its members see each other."""
@@ -161,12 +160,3 @@ class Engine:
                 farewell.remove_labelled(self.api, self.label)
                 self.owner.forget_command("containers")
         self.api.close()
-
-
-def import_image(api: docker.APIClient, built: image.Image) -> None:
-    """Afterwards the engine has the image; it is not sent again when it is there already."""
-    try:
-        api.inspect_image(built.tag)  # type: ignore[no-untyped-call]
-    except docker.errors.ImageNotFound:
-        repository, tag = built.tag.rsplit(":", 1)
-        api.import_image_from_data(built.tar, repository=repository, tag=tag, changes=image.changes())

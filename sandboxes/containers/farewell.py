@@ -15,7 +15,10 @@ ATTEMPTS = 3
 
 
 def remove_labelled(api: docker.APIClient, label: str) -> int:
-    """Afterwards the engine has no container, network, volume, image with this label ("key=value"); how many it had."""
+    """Afterwards the engine has no container, network, volume, image with this label ("key=value"); how many it had.
+
+    An owner's images are found by its id in their names too: one that was loaded carries the label it was built with.
+    """
     wanted = {"label": label}
     removed = 0
     for entry in api.containers(all=True, filters=wanted):
@@ -30,6 +33,13 @@ def remove_labelled(api: docker.APIClient, label: str) -> int:
         with contextlib.suppress(docker.errors.APIError):
             api.remove_volume(entry["Name"], force=True)
             removed += 1
+    name = f"boundaries-{label.partition('=')[2]}"
+    for entry in api.images(filters={"reference": [f"{name}/*", f"*/{name}/*"]}):
+        for tag in [*(entry["RepoTags"] or []), *(entry["RepoDigests"] or [])]:
+            if f"{name}/" in tag:
+                with contextlib.suppress(docker.errors.APIError):
+                    api.remove_image(tag)
+                    removed += 1
     for entry in api.images(filters=wanted):
         with contextlib.suppress(docker.errors.APIError):
             api.remove_image(entry["Id"], force=True)

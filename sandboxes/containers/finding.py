@@ -10,10 +10,11 @@ from typing import TypeVar
 import docker
 
 from sandboxes import model
-from sandboxes.containers import image, private, runtime
+from sandboxes.containers import private, runtime
 from sandboxes.containers.abilities import kernel_offer, of_private, parse_facts
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
+from sandboxes.containers.images.busybox import LABEL
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner, owner
@@ -80,8 +81,10 @@ def remove_images() -> int:
         return 0
     api, _ = found
     try:
-        images = api.images(filters={"label": image.LABEL})
-        for entry in images:
+        images = api.images(filters={"label": LABEL})
+        for entry in sorted(
+            images, key=lambda entry: -int(entry["Created"])
+        ):  # built ones go before what they build on
             api.remove_image(entry["Id"], force=True)
         return len(images)
     finally:

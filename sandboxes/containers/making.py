@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from sandboxes.containers.client import Engine
+from sandboxes.containers.images import processor
 from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import SandboxGone
@@ -13,10 +14,14 @@ from sandboxes.errors import SandboxGone
 NO_NETWORK = "none"
 
 
-def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None) -> str:
-    """The id of a container that has been created. Raises docker.errors.APIError, SandboxGone for a lost network."""
+def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *, foreign: bool) -> str:
+    """The id of a container that has been created; `foreign`: its image is for another processor.
+
+    Raises docker.errors.APIError, SandboxGone for a lost network.
+    """
     networks = _networks(engine, asked)
     on_disk = scratch.host_config(asked.limits) if scratch else {}
+    host_config = processor.heard(asked.host_config()) if foreign else asked.host_config()
     config: dict[str, Any] = {
         "Image": image,
         "Entrypoint": [],
@@ -25,7 +30,7 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None) -
         "Hostname": asked.name,
         "Env": [f"{name}={value}" for name, value in asked.env.items()],
         "Labels": engine.owner.label,
-        "HostConfig": {**asked.host_config(), **on_disk, "NetworkMode": networks[0] if networks else NO_NETWORK},
+        "HostConfig": {**host_config, **on_disk, "NetworkMode": networks[0] if networks else NO_NETWORK},
     }
     if networks:
         config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": [asked.name]}}}

@@ -16,6 +16,7 @@ from sandboxes.containers import command, files, making, members, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.command import Setting
 from sandboxes.containers.door import Door, open_door
+from sandboxes.containers.images import processor
 from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import BadRequest, SandboxGone, Unavailable
@@ -52,12 +53,15 @@ class RunningContainer:
 
     def _begin(self, asked: Wanted) -> None:
         self.image = self._engine.ready_image(asked.image)
+        foreign = processor.foreign_to(self._engine, self.image) if asked.image else ""
         begun = time.monotonic()
         if self.limits.io:
             self._scratch = Scratch(self._engine)
-        self.id = making.create(self._engine, asked, self.image, self._scratch)
+        self.id = making.create(self._engine, asked, self.image, self._scratch, foreign=bool(foreign))
         self._engine.api.start(self.id)
         self.start_ms = (time.monotonic() - begun) * 1000
+        if foreign:
+            processor.started(self._engine, self.id, foreign)
         self._engine.prove(self.limits, self.cgroup)
         if self._scratch:
             self._scratch.prove(self.limits, self.cgroup())

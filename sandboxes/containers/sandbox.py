@@ -10,6 +10,7 @@ import docker
 from sandboxes import kernel, model, request
 from sandboxes.containers import command, door, files
 from sandboxes.containers.finding import engine
+from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.job import Job
 from sandboxes.containers.limits import DEFAULT, IO, Default, changed_limits, limits, resources
 from sandboxes.containers.networks import Network
@@ -25,7 +26,7 @@ GET_S = 60.0
 
 
 def container(
-    image: str | None = None,
+    image: str | EngineImage | None = None,
     *,
     memory: str | int | Default | None = DEFAULT,
     cpus: float | Default | None = DEFAULT,
@@ -41,8 +42,9 @@ def container(
 ) -> ContainerSandbox:
     """A running container, started now; the first one of a process also finds or starts the engine.
 
-    `image` None is the book's own busybox. `memory` is bytes or text such as "128M", `cpus` cores, `pids` processes
-    and threads; None asks for no limit; not written, they are 128M, 0.5 and 64 where the engine enforces limits.
+    `image` None is the book's own busybox, "debian" its Debian; what image() returned is taken too. `memory` is bytes
+    or text such as "128M", `cpus` cores, `pids` processes and threads; None asks for no limit; not written, they are
+    128M, 0.5 and 64 where the engine enforces limits.
     `io` is bytes a second, "5M" or {"read": "5M", "write": "1M"}, on the disk at /scratch, which comes with it.
     `cpu_shares` is the weight when CPUs are short, 1024 being usual. `network` True joins a network without a way out,
     shared by this process's containers; or what network() gave, or a list of those. `profile` is "hardened" (no

@@ -19,7 +19,7 @@ from typing import Any
 
 from sandboxes import kernel
 from sandboxes.containers.client import Engine
-from sandboxes.containers.image import READER
+from sandboxes.containers.images.busybox import READER
 from sandboxes.containers.passage import inside_pid
 from sandboxes.errors import LimitIgnored, StartFailed
 from sandboxes.kernel import Cgroup

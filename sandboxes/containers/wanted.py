@@ -11,6 +11,7 @@ from typing import Any
 
 from sandboxes import request
 from sandboxes.containers import files
+from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.limits import DEFAULT, Default, default_or_asked, resources
 from sandboxes.containers.networks import Network
 from sandboxes.containers.profile import PROFILES, Profile
@@ -62,7 +63,7 @@ class Wanted:
 
 def wanted(
     *,
-    image: str | None = None,
+    image: str | EngineImage | None = None,
     memory: str | int | Default | None = DEFAULT,
     cpus: float | Default | None = DEFAULT,
     pids: int | Default | None = DEFAULT,
@@ -79,9 +80,10 @@ def wanted(
     limits, asked = default_or_asked(memory, cpus, pids, io, cpu_shares)
     chosen = PROFILES[request.one_of("profile", profile, PROFILES)]
     joined = _networks(network)
+    named = image.name if isinstance(image, EngineImage) else image
     return Wanted(
         name=_text("name", name, _NAME, "letters, digits, . _ - (at most 40)") or _own_name(),
-        image=_text("image", image, _IMAGE, 'a name that `docker images` lists, such as "alpine:3.20"'),
+        image=_text("image", named, _IMAGE, 'a name that `docker images` lists, such as "alpine:3.20"'),
         limits=limits,
         asked=asked,
         profile=chosen,

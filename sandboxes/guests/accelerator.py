@@ -12,12 +12,13 @@ import platform
 from pathlib import Path
 
 from sandboxes.errors import AcceleratorUnusable
-from sandboxes.guests.cache import guests_folder, locked, put
+from sandboxes.guests.cache import guests_folder, locked
 from sandboxes.guests.channel import ChannelLost
 from sandboxes.guests.emulator import KVM, Emulator
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import Machine, found_firmware, found_program
 from sandboxes.kernel import boot_id
+from sandboxes.lifecycle.cache import put
 from sandboxes.model import Accelerator
 
 CANARY_S = 5.0

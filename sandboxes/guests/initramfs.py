@@ -9,10 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from sandboxes.errors import GuestUnavailable
-from sandboxes.guests.cache import guests_folder, put
+from sandboxes.guests.cache import guests_folder
 from sandboxes.guests.cpio import Entry, archive, character_device, file, folder, link
 from sandboxes.guests.elf import is_static
 from sandboxes.guests.kernels import GuestKernel
+from sandboxes.lifecycle.cache import put
 
 _INSIDE = Path(__file__).with_name("inside")
 _FOLDERS = ("bin", "sbin", "dev", "etc", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usr", "usr/bin")

@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandboxes.errors import GuestUnavailable
-from sandboxes.guests.cache import guests_folder, locked, put
+from sandboxes.guests.cache import guests_folder, locked
 from sandboxes.guests.compressed import expanded, kernel_inside
 from sandboxes.guests.elf import has_pvh_entry
+from sandboxes.lifecycle.cache import put, sha256
 
 PACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64")
 """In order of liking: Debian's kernel for virtual machines, Ubuntu's, Debian's for everything."""
@@ -62,7 +63,7 @@ class GuestKernel:
 
     def intact(self) -> bool:
         """Every file is there with its content (reads about 70 MB)."""
-        return self.complete() and all(_sha256(self.folder / name) == known for name, known in self.sha256.items())
+        return self.complete() and all(sha256(self.folder / name) == known for name, known in self.sha256.items())
 
 
 def found_kernel() -> GuestKernel | None:
@@ -216,8 +217,3 @@ def _modules(tree: Path) -> dict[str, bytes]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -24,6 +24,7 @@ from sandboxes.model.cgroups import (
 from sandboxes.model.containers import Container
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
+from sandboxes.model.images import Blob, BuildStep, ImageContents, ImageLayout, Layer, LayerEntry, SystemParts, Transfer
 from sandboxes.model.limits import Limits
 from sandboxes.model.links import Link, NetworkStack, Route
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
@@ -39,6 +40,8 @@ __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
     "Activity",
+    "Blob",
+    "BuildStep",
     "CapabilitySets",
     "CgroupDetails",
     "CgroupLimits",
@@ -52,8 +55,12 @@ __all__ = [
     "Host",
     "HttpAnswer",
     "IdRange",
+    "ImageContents",
+    "ImageLayout",
     "IoLimit",
     "IoStat",
+    "Layer",
+    "LayerEntry",
     "Limits",
     "Link",
     "Measurement",
@@ -82,7 +89,9 @@ __all__ = [
     "Shield",
     "Stall",
     "SwapStat",
+    "SystemParts",
     "Thread",
+    "Transfer",
     "Twin",
     "Verdict",
 ]

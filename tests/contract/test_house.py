@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {
     "errors": 0,
     "model": 0,
+    "apt": 1,
     "request": 1,
     "kernel": 2,
     "lifecycle": 2,

@@ -1,4 +1,4 @@
-"""The image of this book: one static busybox, built here from this machine's own package, named by its content."""
+"""The book's usual image: one static busybox, built here from this machine's own package, named by its content."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import functools
 import hashlib
 import io
 import shutil
-import struct
 import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandboxes.containers.images.programs import is_static
 from sandboxes.errors import EngineUnavailable
 
 REPOSITORY = "boundaries/busybox"
@@ -20,7 +20,6 @@ PATH = "/bin:/sbin:/usr/bin:/usr/sbin"
 READER = 1000
 """The uid of the user `reader` in the image, who runs the commands of a hardened container."""
 
-_PT_INTERP = 3
 _FOLDERS = {"tmp": 0o1777, "proc": 0o555, "sys": 0o555, "dev": 0o755, "run": 0o755, "etc": 0o755, "root": 0o700}
 _FILES = {
     "etc/passwd": f"root:x:0:0:root:/root:/bin/sh\nreader:x:{READER}:{READER}:reader:/home/reader:/bin/sh\n",
@@ -32,10 +31,17 @@ _INSTALL = "apt-get install busybox-static   (./textbook serve does it)"
 
 @dataclass(frozen=True)
 class Image:
-    """A root file system as an uncompressed tar; equal content has an equal tag on every machine."""
+    """A root file system as an uncompressed tar; equal content has an equal tag on every machine.
+
+    `path` and `command` are what its containers start with. `architecture` is what its programs run on, in the words of
+    image configurations ("arm64"); None: this machine's.
+    """
 
     tag: str
-    tar: bytes
+    tar: bytes | Path
+    path: str = PATH
+    command: str = "sh"
+    architecture: str | None = None
 
 
 def busybox_image() -> Image:
@@ -57,9 +63,13 @@ def _image(path: str, _mtime_ns: int) -> Image:
             seen=f"{path} is not a statically linked ELF program",
             remedy=_INSTALL,
         )
-    applets = subprocess.run([path, "--list"], capture_output=True, text=True, timeout=10, check=True).stdout.split()
-    tar = build(program, applets)
+    tar = build(program, applets(path))
     return Image(f"{REPOSITORY}:{hashlib.sha256(tar).hexdigest()[:16]}", tar)
+
+
+def applets(path: str) -> list[str]:
+    """The names under which this busybox is a program of its own."""
+    return subprocess.run([path, "--list"], capture_output=True, text=True, timeout=10, check=True).stdout.split()
 
 
 def build(program: bytes, applets: list[str]) -> bytes:
@@ -78,21 +88,6 @@ def build(program: bytes, applets: list[str]) -> bytes:
             link.linkname = "busybox"
             tar.addfile(link)
     return buffer.getvalue()
-
-
-def is_static(program: bytes) -> bool:
-    """No program header asks for an interpreter: elf(5), PT_INTERP. False for anything that is no 64-bit ELF file."""
-    if program[:6] != b"\x7fELF\x02\x01":
-        return False
-    (offset,) = struct.unpack_from("<Q", program, 32)
-    size, count = struct.unpack_from("<HH", program, 54)
-    kinds = (struct.unpack_from("<I", program, offset + index * size)[0] for index in range(count))
-    return _PT_INTERP not in kinds
-
-
-def changes() -> list[str]:
-    """Dockerfile instructions for the import."""
-    return [f"ENV PATH={PATH}", 'CMD ["sh"]', f"LABEL {LABEL}=1"]
 
 
 def _entry(name: str, kind: bytes, mode: int, owner: int = 0) -> tarfile.TarInfo:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.containers import image
+from sandboxes.containers.images import busybox, programs
 from sandboxes.errors import EngineUnavailable
 
 BUSYBOX = b"\x7fELF pretended"
@@ -22,21 +22,21 @@ def members(tar: bytes) -> dict[str, tarfile.TarInfo]:
 
 
 def test_the_same_busybox_gives_the_same_bytes_in_any_order_of_applets() -> None:
-    assert image.build(BUSYBOX, ["sh", "ls", "cat"]) == image.build(BUSYBOX, ["cat", "sh", "ls"])
+    assert busybox.build(BUSYBOX, ["sh", "ls", "cat"]) == busybox.build(BUSYBOX, ["cat", "sh", "ls"])
 
 
 def test_another_busybox_gives_another_image() -> None:
-    assert image.build(BUSYBOX, ["sh"]) != image.build(BUSYBOX + b"!", ["sh"])
+    assert busybox.build(BUSYBOX, ["sh"]) != busybox.build(BUSYBOX + b"!", ["sh"])
 
 
 def test_nothing_in_it_tells_who_made_it_or_when() -> None:
-    for member in members(image.build(BUSYBOX, ["sh"])).values():
+    for member in members(busybox.build(BUSYBOX, ["sh"])).values():
         assert (member.mtime, member.uname, member.gname) == (0, "", "")
         assert member.uid == (1000 if member.name == "home/reader" else 0)
 
 
 def test_it_has_the_folders_and_files_of_a_small_system() -> None:
-    found = members(image.build(BUSYBOX, ["sh", "busybox"]))
+    found = members(busybox.build(BUSYBOX, ["sh", "busybox"]))
     assert {"tmp", "proc", "sys", "dev", "root", "home/reader", "etc/passwd", "bin/busybox", "bin/sh"} <= found.keys()
     assert found["tmp"].mode == 0o1777
     assert found["bin/busybox"].mode == 0o755 and found["bin/busybox"].isreg()
@@ -44,7 +44,7 @@ def test_it_has_the_folders_and_files_of_a_small_system() -> None:
 
 
 def test_it_has_the_users_root_and_reader() -> None:
-    with tarfile.open(fileobj=io.BytesIO(image.build(BUSYBOX, []))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(busybox.build(BUSYBOX, []))) as tar:
         passwd = tar.extractfile("etc/passwd")
         assert passwd is not None
         lines = passwd.read().decode().splitlines()
@@ -53,16 +53,16 @@ def test_it_has_the_users_root_and_reader() -> None:
 
 
 def test_no_setuid_program_is_in_it() -> None:
-    assert not any(member.mode & 0o6000 for member in members(image.build(BUSYBOX, ["su", "ping"])).values())
+    assert not any(member.mode & 0o6000 for member in members(busybox.build(BUSYBOX, ["su", "ping"])).values())
 
 
 def test_a_dynamic_program_is_recognised() -> None:
-    assert not image.is_static(Path(sys.executable).resolve().read_bytes())
+    assert not programs.is_static(Path(sys.executable).resolve().read_bytes())
 
 
 def test_a_script_and_an_empty_file_are_no_static_programs() -> None:
-    assert not image.is_static(b"#!/bin/sh\n")
-    assert not image.is_static(b"")
+    assert not programs.is_static(b"#!/bin/sh\n")
+    assert not programs.is_static(b"")
 
 
 @pytest.mark.parametrize(("kind", "static"), [(1, True), (3, False)])
@@ -71,25 +71,25 @@ def test_the_interpreter_header_decides(kind: int, static: bool) -> None:
     header[:6] = b"\x7fELF\x02\x01"
     struct.pack_into("<Q", header, 32, 64)
     struct.pack_into("<HH", header, 54, 56, 1)
-    assert image.is_static(bytes(header) + struct.pack("<I", kind).ljust(56, b"\0")) is static
+    assert programs.is_static(bytes(header) + struct.pack("<I", kind).ljust(56, b"\0")) is static
 
 
 def test_a_machine_without_busybox_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image.shutil, "which", lambda *args, **kwargs: None)
+    monkeypatch.setattr(busybox.shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(EngineUnavailable, match="busybox-static"):
-        image.busybox_image()
+        busybox.busybox_image()
 
 
 def test_a_busybox_that_needs_libraries_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image.shutil, "which", lambda *args, **kwargs: str(Path(sys.executable).resolve()))
+    monkeypatch.setattr(busybox.shutil, "which", lambda *args, **kwargs: str(Path(sys.executable).resolve()))
     with pytest.raises(EngineUnavailable, match="statically linked"):
-        image.busybox_image()
+        busybox.busybox_image()
 
 
 def test_the_tag_is_the_content(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
-        built = image.busybox_image()
+        built = busybox.busybox_image()
     except EngineUnavailable as missing:
         pytest.skip(missing.seen)
     assert built.tag.startswith("boundaries/busybox:") and len(built.tag.split(":")[1]) == 16
-    assert image.busybox_image() is built
+    assert busybox.busybox_image() is built

@@ -1,0 +1,104 @@
+"""What this machine's apt knows: where its distribution's packages come from, also those for another processor.
+
+Nothing is installed and nothing of the machine's own apt is changed: lists for another architecture are kept apart.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from sandboxes.errors import Unavailable
+
+DISTRIBUTIONS = ("Debian", "Ubuntu")
+"""Origin of a Release file: a third party's archive, which offers other packages, has another one."""
+APT_S = 600.0
+
+_FIELDS = ("REPO_URI", "RELEASE", "COMPONENT", "ORIGIN")
+
+
+def sources() -> str:
+    """The distribution's archives that this machine uses, as sources.list(5) writes them, one a line.
+
+    Raises Unavailable without apt, or when its lists were never fetched. Source: apt-get(8), indextargets.
+    """
+    shown = run("apt-get", "indextargets", "--format", " ".join(f"$({name})" for name in _FIELDS))
+    found = parse_sources(shown)
+    if not found:
+        raise Unavailable(
+            "apt knows of no archive of Debian or Ubuntu.",
+            seen="no such origin in its lists",
+            remedy="apt-get update (as root), then try again",
+        )
+    return found
+
+
+def parse_sources(shown: str) -> str:
+    """Lines `deb ADDRESS RELEASE COMPONENT` out of "ADDRESS RELEASE COMPONENT ORIGIN", each archive once."""
+    rows = (line.split(maxsplit=3) for line in shown.splitlines())
+    kept = {f"deb {row[0]} {row[1]} {row[2]}\n" for row in rows if len(row) == 4 and row[3] in DISTRIBUTIONS}
+    return "".join(sorted(kept))
+
+
+def settings() -> str:
+    """How this machine's apt reaches its archives (proxy, checks of dates), as apt.conf(5) writes it."""
+    dumped = run("apt-config", "dump").splitlines(keepends=True)
+    return "".join(line for line in dumped if re.match(r"Acquire::(https?|Check-)", line))
+
+
+def fetched(package: str, architecture: str, folder: Path) -> Path:
+    """The files of a package for another processor, unpacked below `folder`, where apt's lists for it are left too.
+
+    Raises Unavailable when the archives do not offer it or do not answer.
+    """
+    for name in ("state/lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    (folder / "sources.list").write_text(sources())
+    apart = {
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "Dir::State": str(folder / "state"),
+        "Dir::State::status": "/dev/null",
+        "Dir::Cache": str(folder / "cache"),
+        "Dir::Etc::sourcelist": str(folder / "sources.list"),
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Acquire::Languages": "none",
+        "APT::Sandbox::User": "root",  # _apt may not enter this folder; signatures are checked all the same
+    }
+    options = [word for key, value in apart.items() for word in ("-o", f"{key}={value}")]
+    run("apt-get", *options, "-q", "update", folder=folder)
+    run("apt-get", *options, "-q", "download", package, folder=folder)
+    archive = next(folder.glob("*.deb"))
+    run("dpkg-deb", "-x", archive.name, "tree", folder=folder)
+    return folder / "tree"
+
+
+def without_addresses(text: str) -> str:
+    """Where packages come from is nobody's business but this machine's."""
+    return re.sub(r"\b(https?|ftp)://\S+", "(archive)", text)
+
+
+def run(*argv: str, folder: Path | None = None) -> str:
+    """What the program printed. Raises Unavailable with the end of its complaint when it fails or is missing."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            argv, cwd=folder, capture_output=True, text=True, check=False, timeout=APT_S, env=environment
+        )
+    except FileNotFoundError as error:
+        raise Unavailable(
+            "This machine has no apt.", seen=f"no {argv[0]} on PATH", remedy="use Debian 12 or newer, or Ubuntu 24.04"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(
+            f"{argv[0]} took too long.", seen=f"no end within {APT_S:.0f} s", remedy="try again with a better network"
+        ) from error
+    if done.returncode:
+        raise Unavailable(
+            f"{argv[0]} failed.",
+            seen=without_addresses(" ".join(done.stderr.split()))[-300:] or f"exit status {done.returncode}",
+            remedy="apt-get update (as root), then try again",
+        )
+    return done.stdout
