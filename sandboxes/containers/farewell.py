@@ -1,6 +1,6 @@
-"""Remove an owner's containers and networks from the reader's engine: python farewell.py URL LABEL [CA CERT KEY].
+"""Remove an owner's services, containers and networks from the reader's engine.
 
-It runs as a plain script after the owner's death, so it imports nothing of the package.
+As a program: farewell.py URL LABEL [CA CERT KEY], run after the owner's death; it imports nothing of the package.
 """
 
 import contextlib
@@ -15,9 +15,13 @@ ATTEMPTS = 3
 
 
 def remove_labelled(api: docker.APIClient, label: str) -> int:
-    """Afterwards the engine has no container and no network with this label ("key=value"). How many there were."""
+    """Afterwards the engine has no service, container or network with this label ("key=value"). How many there were."""
     wanted = {"label": label}
     removed = 0
+    with contextlib.suppress(docker.errors.APIError):  # an engine that is no swarm manager has no services
+        for entry in api.services(filters=wanted):  # type: ignore[no-untyped-call]
+            api.remove_service(entry["ID"])  # type: ignore[no-untyped-call]
+            removed += 1
     for entry in api.containers(all=True, filters=wanted):
         with contextlib.suppress(docker.errors.APIError):
             api.remove_container(entry["Id"], force=True, v=True)

@@ -9,6 +9,7 @@ from sandboxes.model.containers import Container, Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict
+from sandboxes.model.orchestration import Heal, Moment, Rollout, Task
 from sandboxes.model.places import Place, Result, Twin
 from sandboxes.model.report import Problem, Report
 
@@ -22,10 +23,12 @@ __all__ = [
     "Device",
     "Engine",
     "Guest",
+    "Heal",
     "Host",
     "Limits",
     "Measurement",
     "MemoryStat",
+    "Moment",
     "Namespaces",
     "PidsStat",
     "Place",
@@ -34,7 +37,9 @@ __all__ = [
     "Ratio",
     "Report",
     "Result",
+    "Rollout",
     "Sample",
+    "Task",
     "Thread",
     "Twin",
     "Verdict",
