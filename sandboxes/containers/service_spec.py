@@ -19,7 +19,8 @@ VERSION = "boundaries.version"
 
 SECOND = 1_000_000_000
 RESTART_DELAY_S = 0.2
-STOP_GRACE_S = 0.1
+STOP_GRACE_S = 1.0
+"""From SIGTERM to SIGKILL. The engine counts whole seconds; with less there is no time between the two."""
 READY_EVERY_S = 1.0
 TMPFS_BYTES = {"/tmp": 16 << 20, "/run": 4 << 20}  # noqa: S108 - inside the container
 FIRST = Rolling(parallelism=2, order="stop-first", delay_s=0.5, monitor_s=1.0)
