@@ -8,6 +8,7 @@ from sandboxes.containers.job import Job
 from sandboxes.containers.networks import Network, network
 from sandboxes.containers.pools import Pool, pool
 from sandboxes.containers.sandbox import ContainerSandbox, container
+from sandboxes.containers.service import Service, service
 from sandboxes.containers.terminal import Terminal
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Network",
     "Pool",
     "Registry",
+    "Service",
     "Terminal",
     "container",
     "engine",
@@ -27,4 +29,5 @@ __all__ = [
     "pool",
     "registry",
     "remove_images",
+    "service",
 ]

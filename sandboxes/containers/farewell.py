@@ -15,12 +15,16 @@ ATTEMPTS = 3
 
 
 def remove_labelled(api: docker.APIClient, label: str) -> int:
-    """Afterwards the engine has no container, network, volume, image with this label ("key=value"); how many it had.
+    """Afterwards the engine has no service, container, network, volume, image with this label; how many it had.
 
     An owner's images are found by its id in their names too: one that was loaded carries the label it was built with.
     """
     wanted = {"label": label}
     removed = 0
+    with contextlib.suppress(docker.errors.APIError):  # an engine that is no swarm manager has no services
+        for entry in api.services(filters=wanted):  # type: ignore[no-untyped-call]
+            api.remove_service(entry["ID"])  # type: ignore[no-untyped-call]
+            removed += 1
     for entry in api.containers(all=True, filters=wanted):
         with contextlib.suppress(docker.errors.APIError):
             api.remove_container(entry["Id"], force=True, v=True)

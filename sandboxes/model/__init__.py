@@ -31,6 +31,7 @@ from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, 
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict
 from sandboxes.model.namespaces import NamespaceGroup, NamespaceTies
 from sandboxes.model.networks import HttpAnswer, Network
+from sandboxes.model.orchestration import Heal, Moment, Rollout, Task
 from sandboxes.model.places import Place, Result, Twin
 from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
@@ -52,6 +53,7 @@ __all__ = [
     "Device",
     "Engine",
     "Guest",
+    "Heal",
     "Host",
     "HttpAnswer",
     "IdRange",
@@ -66,6 +68,7 @@ __all__ = [
     "Measurement",
     "MemoryParts",
     "MemoryStat",
+    "Moment",
     "Mount",
     "NamespaceGroup",
     "NamespaceTies",
@@ -84,12 +87,14 @@ __all__ = [
     "Ratio",
     "Report",
     "Result",
+    "Rollout",
     "Route",
     "Sample",
     "Shield",
     "Stall",
     "SwapStat",
     "SystemParts",
+    "Task",
     "Thread",
     "Transfer",
     "Twin",

@@ -1,0 +1,126 @@
+"""What a reader may ask of a service; checked in full before an engine is looked for."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sandboxes import request
+from sandboxes.containers.wanted import limits
+from sandboxes.errors import BadRequest
+from sandboxes.kernel import host
+from sandboxes.model import Limits
+
+MOST_REPLICAS = 100
+REPLICA_BYTES = 32 << 20
+"""An idle task costs some 14 MB, most of it the engine's process beside it; twice that is asked of the machine."""
+ORDERS = ("start-first", "stop-first")
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a task runs; None leaves a thing as it is in the version before, or in the image."""
+
+    image: str | None
+    command: tuple[str, ...] | None
+    env: tuple[str, ...] | None
+    ready: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """How an update goes through the tasks: `parallelism` at a time, `delay_s` between them, each one watched for
+    `monitor_s` after its start."""
+
+    parallelism: int
+    order: str
+    delay_s: float
+    monitor_s: float
+
+
+@dataclass(frozen=True)
+class WantedService:
+    """A service as asked for, checked."""
+
+    name: str
+    replicas: int
+    limits: Limits
+    network: bool
+    version: Version
+
+
+def wanted_service(
+    image: str | None,
+    replicas: int,
+    command: str | Sequence[str] | None,
+    env: Mapping[str, str] | None,
+    ready: str | Sequence[str] | None,
+    name: str | None,
+    memory: str | int | None,
+    cpus: float | None,
+    pids: int | None,
+    network: bool,
+) -> WantedService:
+    """Raises BadRequest, naming the argument; nothing has been started then."""
+    if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise BadRequest(
+            "name", "is not a name that works here.", seen=repr(name)[:80], remedy="a-z, 0-9 and -, at most 30: web-1"
+        )
+    if command is None and image is None:
+        command = ("sleep", "infinity")
+    return WantedService(
+        name or f"svc-{secrets.token_hex(3)}",
+        wanted_replicas(replicas),
+        limits(memory, cpus, pids),
+        request.yes_or_no("network", network),
+        wanted_version(image, command, env, ready),
+    )
+
+
+def wanted_replicas(replicas: int) -> int:
+    """A number of tasks that this machine can hold. Raises BadRequest."""
+    most = min(MOST_REPLICAS, host().memory_bytes // REPLICA_BYTES)
+    return request.count("replicas", replicas, least=0, most=most)
+
+
+def wanted_version(
+    image: str | None,
+    command: str | Sequence[str] | None,
+    env: Mapping[str, str] | None,
+    ready: str | Sequence[str] | None,
+) -> Version:
+    """Raises BadRequest."""
+    if image is not None and (not isinstance(image, str) or not image.strip()):
+        raise BadRequest("image", "is not a name.", seen=repr(image)[:80], remedy='such as "alpine:3.20"')
+    return Version(
+        image,
+        None if command is None else request.argv(command),
+        None if env is None else _variables(env),
+        None if ready is None else request.argv(ready, "ready"),
+    )
+
+
+def wanted_rolling(parallelism: int, order: str, delay_s: float, monitor_s: float) -> Rolling:
+    """Raises BadRequest."""
+    return Rolling(
+        request.count("parallelism", parallelism, least=1, most=MOST_REPLICAS),
+        request.one_of("order", order, ORDERS),
+        request.number("delay_s", delay_s, least=0, most=60),
+        request.number("monitor_s", monitor_s, least=0.1, most=60),
+    )
+
+
+def _variables(env: Mapping[str, str]) -> tuple[str, ...]:
+    if not isinstance(env, Mapping):
+        raise BadRequest("env", "is not a table of names.", seen=repr(env)[:80], remedy='such as {"COLOUR": "green"}')
+    for name, value in env.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise BadRequest("env", "has a name that no shell takes.", seen=repr(name)[:80], remedy="A-Z, 0-9 and _")
+        if not isinstance(value, str) or "\0" in value:
+            raise BadRequest("env", f"has no text for {name}.", seen=repr(value)[:80], remedy=f'{{"{name}": "text"}}')
+    return tuple(f"{name}={value}" for name, value in sorted(env.items()))

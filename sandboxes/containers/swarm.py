@@ -1,0 +1,194 @@
+"""An engine as a swarm of one node: which engine may be one, and the calls that Swarm adds to the Engine API."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import docker
+
+from sandboxes.containers import finding, private
+from sandboxes.containers.client import CALL_S, NO_ANSWER, Engine
+from sandboxes.containers.private import PrivateEngine
+from sandboxes.errors import EngineUnavailable, StartFailed
+from sandboxes.lifecycle import owner
+from sandboxes.lifecycle.guard import remove_cgroups
+
+T = TypeVar("T")
+
+ADDRESS = "127.0.0.1"
+"""Where the one manager talks to itself: the loopback of the private engine's own network namespace."""
+HISTORY = 2
+"""Ended tasks that are kept for each slot; every look reads them all."""
+ATTEMPTS = 10
+
+_lock = threading.RLock()
+_beside: Engine | None = None
+
+
+class Swarm:
+    """The swarm of an engine that is a manager. Every call raises docker.errors.APIError, or one of NO_ANSWER."""
+
+    def __init__(self, engine: Engine, node: str) -> None:
+        self.engine, self.node = engine, node
+
+    def create(self, spec: Mapping[str, Any]) -> str:
+        """The id of a new service. (The SDK's own call would ask a credential helper about the image's registry.)"""
+        return str(self._post("/services/create", spec)["ID"])
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """The engine's own record of a service."""
+        return dict(self.engine.api.inspect_service(service))  # type: ignore[no-untyped-call]
+
+    def tasks(self, service: str) -> list[dict[str, Any]]:
+        """Every task of a service that the engine still knows, ended ones too."""
+        return list(self.engine.api.tasks(filters={"service": service}))  # type: ignore[no-untyped-call]
+
+    def update(self, service: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """`change` edits the spec as it is now. The engine forgets how an earlier update went."""
+
+        def attempt() -> None:
+            seen = self.inspect(service)
+            change(seen["Spec"])
+            self._post(f"/services/{service}/update?version={seen['Version']['Index']}", seen["Spec"])
+
+        _in_sequence(attempt)
+
+    def rollback(self, service: str) -> None:
+        """The spec before the last update is wanted again."""
+
+        def attempt() -> None:
+            seen = self.inspect(service)
+            path = f"/services/{service}/update?version={seen['Version']['Index']}&rollback=previous"
+            self._post(path, seen["Spec"])
+
+        _in_sequence(attempt)
+
+    def remove(self, service: str) -> None:
+        """The service is forgotten; its tasks end soon after."""
+        self.engine.api.remove_service(service)  # type: ignore[no-untyped-call]
+
+    def availability(self) -> str:
+        """Whether the node takes tasks: "active", "pause" or "drain"."""
+        return str(self.engine.api.inspect_node(self.node)["Spec"]["Availability"])
+
+    def make(self, availability: str) -> None:
+        """The node is "active", or "drain": its tasks end, and it gets no new ones. For all services on it."""
+
+        def attempt() -> None:
+            seen: Any = self.engine.api.inspect_node(self.node)
+            spec: Any = {**seen["Spec"], "Availability": availability}
+            self.engine.api.update_node(self.node, seen["Version"]["Index"], spec)
+
+        _in_sequence(attempt)
+
+    def network(self) -> str:
+        """The id of an overlay network without a way out, made at the first call, for all services of this owner."""
+        name = f"boundaries-{self.engine.owner.id}-services"
+        with _lock:
+            for known in self.engine.api.networks(names=[name]):
+                return str(known["Id"])
+            made = self.engine.api.create_network(name, driver="overlay", internal=True, labels=self.engine.owner.label)
+            return str(made["Id"])
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        api = self.engine.api
+        answer = api.post(f"{api.base_url}/v{api.api_version}{path}", json=body, timeout=CALL_S)
+        if not answer.ok:
+            said = answer.json().get("message", answer.text)
+            raise docker.errors.APIError(said, response=answer, explanation=said)
+        return dict(answer.json())
+
+
+def swarm(where: str) -> Swarm:
+    """The swarm of the book's own private engine, made at the first call; or of the reader's, which has to be one.
+
+    `where` is "private" or "reader". A reader's engine is never turned into a swarm: that opens ports, and stays. When
+    the reader's engine serves the containers, a private one is started beside it for the services.
+    Raises EngineUnavailable, StartFailed, SandboxGone when the engine dies meanwhile.
+    """
+    with _lock:
+        engine = _readers() if where == "reader" else _private()
+        try:
+            return Swarm(engine, _node(engine))
+        except NO_ANSWER as error:
+            raise engine.gone(error) from error
+
+
+def _node(engine: Engine) -> str:
+    """The id of the engine's node. A private engine becomes the manager of a new swarm."""
+    state = engine.api.info()["Swarm"]
+    if not state.get("ControlAvailable"):
+        if engine.origin == "reader":
+            raise EngineUnavailable(
+                "Your engine is not a swarm manager, and the book does not make it one.",
+                seen=f"swarm state of {engine.endpoint.url}: {state.get('LocalNodeState') or 'unknown'}",
+                remedy='docker swarm init, yourself; or leave out engine="reader" to use an engine of the book\'s own',
+            )
+        settings = engine.api.create_swarm_spec(task_history_retention_limit=HISTORY)
+        try:
+            engine.api.init_swarm(advertise_addr=ADDRESS, listen_addr=f"{ADDRESS}:2377", swarm_spec=settings)
+        except docker.errors.APIError as error:
+            raise StartFailed(
+                "The engine did not become a swarm manager.",
+                seen=str(error.explanation),
+                remedy="./textbook doctor says what this engine can do",
+            ) from error
+        state = engine.api.info()["Swarm"]
+    return str(state["NodeID"])
+
+
+def _readers() -> Engine:
+    found = finding.engine()
+    if found.origin != "reader":
+        raise EngineUnavailable(
+            "No engine of yours answers.", seen=f"the containers run in a {found.origin} one", remedy="docker info"
+        )
+    return found
+
+
+def _private() -> Engine:
+    """The private engine of this process; one more beside the reader's, or beside one that cannot be a swarm."""
+    global _beside
+    found = finding.engine()
+    if found.origin == "private":
+        return found
+    mine = owner()
+    if _beside is not None and (_beside.owner is not mine or not _beside.alive()):
+        if _beside.owner is mine:
+            mine.release(_beside)
+            _beside.close()
+            remove_cgroups(mine.id)
+        _beside = None
+    if _beside is None:
+        _can_be_started(found)
+        process = PrivateEngine(mine.folder / "swarm", f"/boundaries-{mine.id}", mine.environment())
+        _beside = Engine(process.api, process.endpoint, mine, process)
+        mine.adopt(_beside)
+    return _beside
+
+
+def _can_be_started(found: Engine) -> None:
+    try:
+        private.programs()
+    except EngineUnavailable as error:
+        facts = found.facts()
+        raise EngineUnavailable(
+            "A service needs an engine of the book's own that runs as root, and none can be started.",
+            seen=f"{error.seen}; the containers run in {facts.name} {facts.version} ({facts.origin})",
+            remedy='run the book as root; or, when your Docker is a swarm manager already, engine="reader"',
+        ) from error
+
+
+def _in_sequence(attempt: Callable[[], T]) -> T:
+    """The orchestrator writes to the same records: a change that was based on an older one is made again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except docker.errors.APIError as error:
+            if "out of sequence" not in str(error.explanation):
+                raise
+            time.sleep(0.02)
+    return attempt()
