@@ -4,6 +4,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 `None` means that the kernel reports no limit or no such figure; it never means zero.
 """
 
+from sandboxes.model.bare import BareContainer, Difference, Leak, Step
 from sandboxes.model.cgroups import (
     CgroupDetails,
     CgroupLimits,
@@ -32,6 +33,7 @@ from sandboxes.model.report import Problem, Report
 __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
+    "BareContainer",
     "CgroupDetails",
     "CgroupLimits",
     "CgroupSample",
@@ -39,11 +41,13 @@ __all__ = [
     "Container",
     "CpuStat",
     "Device",
+    "Difference",
     "Engine",
     "Guest",
     "Host",
     "IoLimit",
     "IoStat",
+    "Leak",
     "Limits",
     "Measurement",
     "MemoryParts",
@@ -61,6 +65,7 @@ __all__ = [
     "Result",
     "Sample",
     "Stall",
+    "Step",
     "SwapStat",
     "Thread",
     "Twin",
