@@ -61,6 +61,8 @@ class BareSandbox:
     """A place to run commands in. `start_ms` is the time from the request until its last step was done."""
 
     kind = "bare"
+    refused: type[SandboxError] = StartFailed
+    """What is raised when the kernel refuses a step."""
     pid: int
     """Its first process, as this machine numbers it."""
 
@@ -193,13 +195,14 @@ class BareSandbox:
         return cgroup
 
     def _do(self, requests: Sequence[Request]) -> Reply:
-        """Raises StartFailed, naming the call that the kernel refused."""
+        """Raises what `refused` says, naming the call."""
         reply = self._line.ask(requests)
         self._follow(reply.pid)
+        self._hostname = reply.hostname
         done = zip(requests, reply.ms, strict=False)
         self.steps += tuple(model.Step(name, plan.CALLS[name], ms) for (name, _), ms in done)
         if reply.failed:
-            raise StartFailed(
+            raise self.refused(
                 f"The kernel refused a step of making the container: {reply.failed}.",
                 seen=f"{plan.CALLS[reply.failed]}: {reply.seen}",
                 remedy="./textbook doctor; some machines forbid this to containers or to users (user_namespaces(7))",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,7 +87,7 @@ def wanted(
             remedy="keep the user namespace, or run the book as root (user_namespaces(7))",
         )
     found = _asked_limits(memory, cpus, pids, here=can_limit() and "cgroup" in parts)
-    return Wanted(_name(name), parts, found, request.yes_or_no("read_only", read_only), privileged)
+    return Wanted(checked_name(name), parts, found, request.yes_or_no("read_only", read_only), privileged)
 
 
 def limits(memory: str | int | None, cpus: float | None, pids: int | None) -> Limits:
@@ -105,20 +105,24 @@ def can_limit() -> bool:
     return os.geteuid() == 0
 
 
-def _asked_limits(memory: Memory, cpus: Cpus, pids: Pids, here: bool) -> Limits:
-    """`here` False: no cgroup will be made. A limit that was asked for and would not hold is an error."""
-    given = {"memory": memory, "cpus": cpus, "pids": pids}
-    asked = {field: value for field, value in given.items() if value is not None and value != DEFAULT}
-    if asked and not can_limit():
+def check_can_limit(asked: Mapping[str, object]) -> None:
+    """Raises LimitIgnored for a limit that would not hold."""
+    given = [field for field, value in asked.items() if value not in (None, DEFAULT)]
+    if given and not can_limit():
         raise LimitIgnored(
-            f"A limit on {', '.join(asked)} would not hold.",
+            f"A limit on {', '.join(given)} would not hold.",
             seen=f"user {os.geteuid()} may not make cgroups",
             remedy="run the book as root, or use sb.container() with an engine that may",
         )
-    if asked and not here:
-        raise BadRequest(
-            next(iter(asked)), "needs a cgroup, and that is left out.", seen="without cgroup", remedy="ask for one only"
-        )
+
+
+def _asked_limits(memory: Memory, cpus: Cpus, pids: Pids, here: bool) -> Limits:
+    """`here` False: no cgroup will be made. A limit that was asked for and would not hold is an error."""
+    asked = {"memory": memory, "cpus": cpus, "pids": pids}
+    check_can_limit(asked)
+    given = [field for field, value in asked.items() if value not in (None, DEFAULT)]
+    if given and not here:
+        raise BadRequest(given[0], "needs a cgroup, and that is left out.", seen='without="cgroup"', remedy="keep it")
     if not here:
         return Limits(None, None, None)
     return limits(
@@ -133,7 +137,8 @@ def _parts(without: str | Sequence[str]) -> frozenset[str]:
     return frozenset(request.one_of("without", word, PARTS) for word in words)
 
 
-def _name(name: str | None) -> str:
+def checked_name(name: str | None) -> str:
+    """A host name; None gets one. Raises BadRequest."""
     if name is None:
         return f"bare-{secrets.token_hex(3)}"
     if isinstance(name, str) and _NAME.fullmatch(name):

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from sandboxes.model.cgroups import CgroupSample, Limits
 from sandboxes.model.machine import Host, Process
 
+SHOWN = 14
+"""So many differences of a step are in its text; the record has all of them."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -34,7 +37,9 @@ class Step:
     changed: tuple[Difference, ...] = ()
 
     def __str__(self) -> str:
-        return "\n  ".join([f"{self.name}: {self.calls}, {self.ms:.2f} ms", *(str(item) for item in self.changed)])
+        lines = [f"{self.name}: {self.calls}, {self.ms:.2f} ms", *(str(item) for item in self.changed[:SHOWN])]
+        more = [f"… and {len(self.changed) - SHOWN} more"] if len(self.changed) > SHOWN else []
+        return "\n  ".join([*lines, *more])
 
     __repr__ = __str__
 
