@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sandboxes.bare import calls
 from sandboxes.errors import SandboxGone
-from sandboxes.lifecycle import Owner, owner
+from sandboxes.lifecycle import MARK, Owner, owner
 
 ANSWER_S = 30.0
 """No kernel call that is asked for here waits for anything; a machine that swaps may take its time."""
@@ -93,7 +93,7 @@ class Agent:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", calls.__file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                env=marks(for_owner),
+                env={MARK: for_owner.id},  # and no more: what is in a container may read it
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -130,11 +130,6 @@ class Agent:
         self.owner.release(self)
 
 
-def marks(of: Owner) -> dict[str, str]:
-    """The owner's mark and the like, and no more: what is in there may look at this environment."""
-    return {name: value for name, value in of.environment().items() if name.startswith("BOUNDARIES_")}
-
-
 _current: Agent | None = None
 _making = threading.Lock()
 
@@ -144,7 +139,16 @@ def agent() -> Agent:
     global _current
     with _making:
         if _current is None or _current.owner is not owner() or not _current.running():
-            if _current is not None and _current.owner.pid == os.getpid():
+            if _current is not None:
                 _current.close()
             _current = Agent(owner())
         return _current
+
+
+def _forked() -> None:
+    """A child of fork(2) has no agent yet."""
+    global _current, _making
+    _current, _making = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)

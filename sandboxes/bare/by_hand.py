@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Sequence
 
 from sandboxes import kernel, model, request
+from sandboxes.bare import cgroup, plan, wanted
 from sandboxes.bare import filter as seccomp_filter
-from sandboxes.bare import plan, wanted
 from sandboxes.bare.agent import Request
 from sandboxes.bare.photograph import differences, photograph
 from sandboxes.bare.root import layers
@@ -45,8 +45,8 @@ class ByHand(BareSandbox):
             raise BadRequest("cgroup", "is there already.", seen=str(self._cgroup.folder), remedy="start a new one")
         wanted.check_can_limit({"memory": memory, "cpus": cpus, "pids": pids})
         self.limits = wanted.limits(memory, cpus, pids)
-        self._cgroup = self._make_cgroup(self.limits)
-        return self._step("cgroup", [plan.join(self._cgroup)])
+        self._cgroup, written = cgroup.make(self._mark, self.limits)
+        return self._step("cgroup", [plan.join(self._cgroup)], "mkdir(2), write(2)", also=written)
 
     def unshare(self, *kinds: str) -> model.Step:
         """New namespaces of these kinds, any of the eight; with "pid" or "time" a child goes on in its place."""
@@ -138,13 +138,18 @@ class ByHand(BareSandbox):
         self._do([])
 
     def _step(
-        self, name: str, requests: list[Request], calls: str = "", before: dict[str, str] | None = None
+        self,
+        name: str,
+        requests: list[Request],
+        calls: str = "",
+        before: dict[str, str] | None = None,
+        also: tuple[model.Difference, ...] = (),
     ) -> model.Step:
         self._check_open()
         before = before or photograph(self.pid, self._hostname)
         self._do(requests)
         ms, changed = self.steps[-1].ms, differences(before, photograph(self.pid, self._hostname))
-        step = model.Step(name, calls or self.steps[-1].calls, ms, changed)
+        step = model.Step(name, calls or self.steps[-1].calls, ms, also + changed)
         self.steps = (*self.steps[:-1], step)
         return step
 

@@ -15,18 +15,16 @@ from types import TracebackType
 from typing import Self
 
 from sandboxes import kernel, model, request
-from sandboxes.bare import command, plan
-from sandboxes.bare.agent import Reply, Request, agent, marks
-from sandboxes.bare.limits import to_write
+from sandboxes.bare import cgroup, command, plan
+from sandboxes.bare.agent import Reply, Request, agent
 from sandboxes.bare.root import layers
 from sandboxes.bare.users import map_users
 from sandboxes.bare.wanted import DEFAULT, Cpus, Memory, Pids, Wanted, wanted
 from sandboxes.errors import RunTimeout, SandboxError, SandboxGone, StartFailed
-from sandboxes.lifecycle import owner
+from sandboxes.lifecycle import MARK, owner
 
 LONGEST_RUN_S = 24 * 3600.0
 CLOSE_S = 5.0
-LIMITED = ("cpu", "memory", "pids")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -178,21 +176,11 @@ class BareSandbox:
 
     def _make(self) -> None:
         if "cgroup" in self.asked.parts and self.asked.privileged:
-            self._cgroup = self._make_cgroup(self.limits)
+            self._cgroup, _ = cgroup.make(self._mark, self.limits)
         self._do(plan.first(self.asked, self._cgroup))
         if "user" in self.asked.parts:
             map_users(self.pid, self.asked.first_uid, self.asked.privileged)
         self._do(plan.rest(self.asked, self._lower))
-
-    def _make_cgroup(self, limits: model.Limits) -> kernel.Cgroup:
-        """On a machine with both versions the version 2 tree is left out: entering it waits for all CPUs, 10 ms."""
-        cgroup = kernel.make_cgroup(f"boundaries-{owner().id}/bare-{self._mark}", LIMITED, unified=False)
-        try:
-            kernel.set_limits(cgroup, to_write(limits, cgroup))
-        except BaseException:
-            kernel.remove_cgroup(cgroup)
-            raise
-        return cgroup
 
     def _do(self, requests: Sequence[Request]) -> Reply:
         """Raises what `refused` says, naming the call."""
@@ -229,7 +217,7 @@ class BareSandbox:
     def _environment(self, mark: str) -> dict[str, str]:
         name, _, value = mark.partition("=")
         home = "/home/reader" if self.asked.uid else "/root"
-        return {"PATH": PATH, "HOME": home, **marks(owner()), name: value}
+        return {"PATH": PATH, "HOME": home, MARK: owner().id, name: value}
 
     def _end(self, mark: str) -> str:
         """Afterwards no process of the command is left. How that was done, in words."""
