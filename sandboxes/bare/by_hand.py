@@ -35,7 +35,7 @@ class ByHand(BareSandbox):
         self._root, self._first_uid = plan.INSIDE, 0
         super().__init__(
             wanted.Wanted(
-                wanted.checked_name(name), frozenset(), model.Limits(None, None, None), False, os.geteuid() == 0
+                wanted.checked_name(name), frozenset({"mnt"}), model.Limits(None, None, None), False, os.geteuid() == 0
             )
         )
 
@@ -45,8 +45,9 @@ class ByHand(BareSandbox):
             raise BadRequest("cgroup", "is there already.", seen=str(self._cgroup.folder), remedy="start a new one")
         wanted.check_can_limit({"memory": memory, "cpus": cpus, "pids": pids})
         self.limits = wanted.limits(memory, cpus, pids)
-        self._cgroup, written = cgroup.make(self._mark, self.limits)
-        return self._step("cgroup", [plan.join(self._cgroup)], "mkdir(2), write(2)", also=written)
+        self._cgroup = cgroup.make(self._mark, self.limits)
+        limits = cgroup.written(self._cgroup, self.limits)
+        return self._step("cgroup", plan.joining(self._cgroup), "mkdir(2), write(2)", also=limits)
 
     def unshare(self, *kinds: str) -> model.Step:
         """New namespaces of these kinds, any of the eight; with "pid" or "time" a child goes on in its place."""
@@ -64,7 +65,7 @@ class ByHand(BareSandbox):
         self._first_uid = wanted.FIRST_SUBORDINATE if self.asked.privileged else 0
         map_users(self.pid, self._first_uid, self.asked.privileged)
         return self._step(
-            "map users", [("setuid", {"uid": 0})], "write(2) to /proc/PID/uid_map and gid_map, setresuid(2)", before
+            "map users", [plan.BECOME_ROOT], "write(2) to /proc/PID/uid_map and gid_map, setresuid(2)", before
         )
 
     def sethostname(self, name: str) -> model.Step:

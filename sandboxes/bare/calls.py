@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import gc
 import json
 import os
 import select
@@ -34,12 +35,14 @@ NAMESPACES = {  # include/uapi/linux/sched.h
 }
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x4000, 0x40000  # mount(2)
 DETACH = 2  # umount2(2)
-SET_DUMPABLE, SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 4, 8, 22, 24, 36, 38
+SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 8, 22, 24, 36, 38
 CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL = 47, 4  # prctl(2)
 CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 RUNNING: dict[int, int] = {}
 """Pid of a command -> the pipe that its exit status goes to."""
+SCORE: list[int] = []
+"""Our own oom_score_adj, open for writing."""
 
 
 def libc(name: str, *arguments: object) -> None:
@@ -76,8 +79,10 @@ def unshare(kinds: list[str]) -> None:
     libc("unshare", sum(NAMESPACES[kind] for kind in kinds))
     if "mnt" in kinds:
         mount(None, "/", None, REC | PRIVATE)
-    if ("pid" in kinds or "time" in kinds) and os.fork():
-        os._exit(0)
+    if "pid" in kinds or "time" in kinds:
+        if os.fork():
+            os._exit(0)
+        open_score()
 
 
 def setuid(uid: int) -> None:
@@ -185,52 +190,56 @@ def seccomp(program: str) -> None:
     prctl(SET_SECCOMP, 2, ctypes.addressof(header))
 
 
-def execve(words: list[str], environment: dict[str, str]) -> list[int]:
-    """Start a program in a child: fork(2), execve(2). Returns the ends of three pipes: stdout, stderr, exit status."""
-    pipes = [os.pipe() for _ in range(4)]
-    (nothing, no_input), (_, stdout), (_, stderr), (_, status) = pipes
+def spawn(words: list[str], environment: dict[str, str]) -> list[int]:
+    """Start a program in a child: fork(2) and execve(2) in one, without a copy of this process (posix_spawn(3)).
+
+    Returns the ends of three pipes: stdout, stderr, and one byte, the exit status. As a shell has it, that is 127 when
+    there is no such program, 126 when it cannot be executed. Raises OSError when there may be no further process.
+    """
+    ends = [os.pipe() for _ in range(4)]
+    (nothing, no_input), (_, stdout), (_, stderr), (_, status) = ends
     os.close(no_input)
     try:
-        pid = os.fork()
-    except OSError:
-        for handle in {handle for pipe in pipes for handle in pipe} - {no_input}:
-            os.close(handle)
-        raise
-    if pid == 0:
-        become(words, environment, (nothing, stdout, stderr))
-    for handle in (nothing, stdout, stderr):
-        os.close(handle)
-    RUNNING[pid] = status
-    return [pipe[0] for pipe in pipes[1:]]
-
-
-def become(words: list[str], environment: dict[str, str], streams: tuple[int, int, int]) -> None:
-    """This process becomes the program, or ends as a shell would: 127 when it is not there, 126 when it cannot run."""
-    code = 126
-    try:
-        os.setsid()
-        os.chdir("/")
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and an ignored signal stays so
-        for number, handle in enumerate(streams):
-            os.dup2(handle, number)
-        killed_first()
-        search = [""] if "/" in words[0] else [f"{folder}/" for folder in environment["PATH"].split(":")]
-        for folder in search:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                os.execve(folder + words[0], words, environment)  # noqa: S606 - the very call that is meant
-        code = 127
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        RUNNING[_spawn(words, environment, (nothing, stdout, stderr))] = status
     except OSError as error:
-        os.write(2, f"{words[0]}: {error.strerror}\n".encode())
+        if error.errno in (errno.EAGAIN, errno.ENOMEM):
+            for handle in {handle for pair in ends for handle in pair} - {no_input, nothing, stdout, stderr}:
+                os.close(handle)
+            raise
+        os.write(stderr, f"{words[0]}: {error.strerror}\n".encode())
+        os.write(status, bytes([127 if error.errno == errno.ENOENT else 126]))
+        os.close(status)
     finally:
-        os._exit(code)
+        for handle in (nothing, stdout, stderr):
+            os.close(handle)
+    return [end[0] for end in ends[1:]]
 
 
-def killed_first() -> None:
-    """Out of memory, the kernel shall end commands, not what starts them (proc_pid_oom_score_adj(5))."""
-    prctl(SET_DUMPABLE, 1)  # or the file would be root's, not ours
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+def _spawn(words: list[str], environment: dict[str, str], streams: tuple[int, int, int]) -> int:
+    """The pid. Out of memory, the kernel shall end commands first, not what starts them (proc_pid_oom_score_adj(5))."""
+    folders = [""] if "/" in words[0] else [f"{folder}/" for folder in environment["PATH"].split(":")]
+    program = next((folder + words[0] for folder in folders if os.access(folder + words[0], os.F_OK)), None)
+    if program is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    os.pwrite(SCORE[0], b"1000", 0)  # a child has the score of its parent
+    try:
+        return os.posix_spawn(
+            program,
+            words,
+            environment,
+            file_actions=[(os.POSIX_SPAWN_DUP2, handle, number) for number, handle in enumerate(streams)],
+            setsid=True,
+            setsigdef=[signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ],  # ignored here, and that would be handed on
+        )
+    finally:
+        os.pwrite(SCORE[0], b"0", 0)
+
+
+def open_score() -> None:
+    """Keep our own oom_score_adj open: as another user we could not open it any more."""
+    for handle in SCORE:
+        os.close(handle)
+    SCORE[:] = [os.open("/proc/self/oom_score_adj" if os.path.exists("/proc/self") else "/dev/null", os.O_WRONLY)]
 
 
 def collect() -> None:
@@ -301,6 +310,7 @@ def serve(line: socket.socket) -> None:
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     prctl(SET_CHILD_SUBREAPER, 1)
+    open_score()
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     while True:
@@ -320,13 +330,14 @@ CALLS: dict[str, Callable[..., list[int] | None]] = {
     function.__name__: function
     for function in (
         *(join_cgroup, unshare, setuid, sethostname, loopback, overlay, proc, sysfs, dev, pivot_root),
-        *(drop_capabilities, no_new_privs, seccomp, execve),
+        *(drop_capabilities, no_new_privs, seccomp, spawn),
     )
 }
 
 
 def main(owner: socket.socket) -> None:
     """Fork a child for each line of the owner's: it carries a folder to begin in and the child's own socket."""
+    gc.disable()  # a collection writes to every object, and so copies every page that a child shares with us
     os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel itself collects our children, and theirs

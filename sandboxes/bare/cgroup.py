@@ -11,24 +11,30 @@ PAGE_BYTES = 4096
 _SWAP_FILES = ("memory.memsw.limit_in_bytes", "memory.swap.max")
 
 
-def make(name: str, limits: Limits) -> tuple[kernel.Cgroup, tuple[Difference, ...]]:
-    """A new cgroup with these limits, marked as its owner's by its path, and what was written into which file.
+def make(name: str, limits: Limits) -> kernel.Cgroup:
+    """A new cgroup with these limits, marked as its owner's by its path.
 
     On a machine with both versions it has no folder in the version 2 tree: to enter that one waits for all CPUs, 10 ms.
     Raises Unavailable, BadRequest; then there is none.
     """
     made = kernel.make_cgroup(f"boundaries-{owner().id}/bare-{name}", CONTROLLERS, unified=False)
     try:
-        asked = to_write(limits, made)
-        settings = kernel.settings(asked, made.v1.keys())
-        paths = {item.file: made.folder_of(item.controller) / item.file for item in settings}
-        before = {file: path.read_text().strip() for file, path in paths.items()}
-        kernel.set_limits(made, asked)
-        written = (Difference(file, before[file], path.read_text().strip()) for file, path in paths.items())
-        return made, tuple(written)
+        kernel.set_limits(made, to_write(limits, made))
     except BaseException:
         kernel.remove_cgroup(made)
         raise
+    return made
+
+
+def written(cgroup: kernel.Cgroup, limits: Limits) -> tuple[Difference, ...]:
+    """The files that hold these limits, as they are above this cgroup, and in it."""
+    found = []
+    for setting in kernel.settings(to_write(limits, cgroup), cgroup.v1.keys()):
+        path = cgroup.folder_of(setting.controller) / setting.file
+        above = path.parent.parent / setting.file
+        was = above.read_text().strip() if above.exists() else None
+        found.append(Difference(setting.file, was, path.read_text().strip()))
+    return tuple(dict.fromkeys(found))
 
 
 def to_write(limits: Limits, cgroup: kernel.Cgroup) -> CgroupLimits:

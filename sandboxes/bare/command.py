@@ -81,7 +81,7 @@ class Running:
 
 def begin(line: Line, words: tuple[str, ...], environment: dict[str, str]) -> Running:
     """Start it. Raises StartFailed when there may be no further process in there, SandboxGone."""
-    reply = line.ask([("execve", {"words": words, "environment": environment})])
+    reply = line.ask([("spawn", {"words": words, "environment": environment})])
     if reply.failed:
         why = "its limit of processes is reached (pids.max)" if reply.errno == errno.EAGAIN else reply.seen
         raise StartFailed(

@@ -30,18 +30,15 @@ CALLS = {
 """What each request comes to, with the sections of the manual."""
 
 
-def first(asked: Wanted, cgroup: Cgroup | None) -> list[Request]:
-    """Up to the point where somebody outside has to say who the users of the new user namespace are."""
-    requests = [join(cgroup)] if cgroup else []
-    return [*requests, ("unshare", {"kinds": ["user"]})] if "user" in asked.parts else requests
+NEW_USERS: Request = ("unshare", {"kinds": ["user"]})
+BECOME_ROOT: Request = ("setuid", {"uid": 0})
+"""Between the two somebody outside has to say who the users of the new namespace are: users.map_users()."""
 
 
 def rest(asked: Wanted, lower: str) -> list[Request]:
-    """Everything else: what is apart, what is seen, and at last what may still be done."""
+    """Everything but cgroup and users: what is apart, what is seen, and at last what may still be done."""
     parts = asked.parts
     requests: list[Request] = []
-    if "user" in parts:
-        requests += [("setuid", {"uid": 0})]
     if kinds := [kind for kind in asked.kinds if kind != "user"]:
         requests += [("unshare", {"kinds": kinds})]
     if "uts" in parts:
@@ -71,8 +68,10 @@ def files(asked: Wanted, lower: str) -> list[Request]:
     ]
 
 
-def join(cgroup: Cgroup) -> Request:
+def joining(cgroup: Cgroup | None) -> list[Request]:
     """Version 1 lets one thread move itself without waiting for all CPUs (`tasks`); version 2 moves processes."""
+    if cgroup is None:
+        return []
     lists = [folder / "tasks" for folder in dict.fromkeys(cgroup.v1.values())]
     lists += [cgroup.v2 / "cgroup.procs"] if cgroup.v2 else []
-    return ("join_cgroup", {"files": [str(path) for path in lists]})
+    return [("join_cgroup", {"files": [str(path) for path in lists]})]

@@ -72,8 +72,8 @@ class BareSandbox:
         self._lock, self._commands, self._closed = threading.Lock(), 0, False
         self._handle = -1
         self._cgroup: kernel.Cgroup | None = None
-        self._folder, self._lower = layers(asked.first_uid)
-        self._line = agent().begin(self._folder)
+        folder, self._lower = layers(asked.first_uid)
+        self._line = agent().begin(folder if "mnt" in asked.parts else Path("/"))
         owner().adopt(self)
         try:
             self._make()
@@ -176,11 +176,13 @@ class BareSandbox:
 
     def _make(self) -> None:
         if "cgroup" in self.asked.parts and self.asked.privileged:
-            self._cgroup, _ = cgroup.make(self._mark, self.limits)
-        self._do(plan.first(self.asked, self._cgroup))
+            self._cgroup = cgroup.make(self._mark, self.limits)
+        requests = plan.joining(self._cgroup)
         if "user" in self.asked.parts:
+            self._do([*requests, plan.NEW_USERS])
             map_users(self.pid, self.asked.first_uid, self.asked.privileged)
-        self._do(plan.rest(self.asked, self._lower))
+            requests = [plan.BECOME_ROOT]
+        self._do(requests + plan.rest(self.asked, self._lower))
 
     def _do(self, requests: Sequence[Request]) -> Reply:
         """Raises what `refused` says, naming the call."""
