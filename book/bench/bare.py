@@ -6,6 +6,8 @@ import contextlib
 import json
 import secrets
 import shutil
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,12 +40,12 @@ def crun() -> Iterator[Callable[[], float]]:
     """A function that times one `crun run`.
 
     crun refuses a machine with both versions of cgroups mounted, so it runs where the version 2 tree is not: in a mount
-    namespace made once, beforehand. It is started, like our own commands, by fork(2) and execve(2) in there.
+    namespace made once, beforehand. Entering it is part of its time: nsenter(1), less than a millisecond.
     Raises Unavailable when crun is not installed.
     """
-    program = shutil.which("crun")
-    if program is None:
-        raise Unavailable("This row needs crun.", seen="no crun on PATH", remedy="apt-get install crun")
+    nsenter, program = shutil.which("nsenter"), shutil.which("crun")
+    if nsenter is None or program is None:
+        raise Unavailable("This row needs crun.", seen="no crun, or no nsenter, on PATH", remedy="apt-get install crun")
     folder = owner().folder / "crun"
     folder.mkdir(exist_ok=True)
     with bare.steps() as place:
@@ -53,11 +55,14 @@ def crun() -> Iterator[Callable[[], float]]:
         def run_ms() -> float:
             name = f"crun-{secrets.token_hex(4)}"
             (folder / "config.json").write_text(json.dumps(config(name)))
-            words = [program, "--root", f"{folder}/state", "run", "--bundle", str(folder), name]
-            done = place.run(words)
-            if done.exit_code != 0:
+            enter = [nsenter, "--target", str(place.pid), "--mount"]
+            words = [*enter, program, "--root", f"{folder}/state", "run", "--bundle", str(folder), name]
+            began = time.perf_counter()
+            done = subprocess.run(words, capture_output=True, text=True, env=owner().environment(), check=False)
+            took_ms = (time.perf_counter() - began) * 1e3
+            if done.returncode != 0:
                 raise Unavailable("crun did not run.", seen=done.stderr.strip(), remedy="./textbook doctor")
-            return done.wall_ms
+            return took_ms
 
         yield run_ms
     shutil.rmtree(folder)
