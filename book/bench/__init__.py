@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.table import Table
 
-from book.bench import containers, guests
+from book.bench import bare, containers, guests
 from book.bench.row import Row, as_data
 from book.console import console, note
 
 LEAST_PAIRS = 15
-ROWS: tuple[Row, ...] = (*containers.ROWS, *guests.ROWS)
+ROWS: tuple[Row, ...] = (*containers.ROWS, *bare.ROWS, *guests.ROWS)
 
 
 def bench(target: Path | None, *, pairs: int = LEAST_PAIRS, only: Sequence[str] = ()) -> int:

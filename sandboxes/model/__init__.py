@@ -5,6 +5,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 """
 
 from sandboxes.model.activity import Activity
+from sandboxes.model.bare import BareContainer, Difference, Leak, Step
 from sandboxes.model.cgroups import (
     CgroupDetails,
     CgroupLimits,
@@ -41,6 +42,7 @@ __all__ = [
     "NAMESPACE_KINDS",
     "Accelerator",
     "Activity",
+    "BareContainer",
     "Blob",
     "BuildStep",
     "CapabilitySets",
@@ -51,6 +53,7 @@ __all__ = [
     "Container",
     "CpuStat",
     "Device",
+    "Difference",
     "Engine",
     "Guest",
     "Heal",
@@ -63,6 +66,7 @@ __all__ = [
     "IoStat",
     "Layer",
     "LayerEntry",
+    "Leak",
     "Limits",
     "Link",
     "Measurement",
@@ -92,6 +96,7 @@ __all__ = [
     "Sample",
     "Shield",
     "Stall",
+    "Step",
     "SwapStat",
     "SystemParts",
     "Task",

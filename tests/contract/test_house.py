@@ -19,6 +19,7 @@ LEVELS = {
     "lifecycle": 2,
     "containers": 3,
     "guests": 3,
+    "bare": 4,
     "sandbox": 4,
     "measure": 5,
     "claims": 6,

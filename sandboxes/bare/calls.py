@@ -1,0 +1,359 @@
+"""The kernel calls that make a container, one function each, and the small program that makes them when asked.
+
+A notebook must not leave its own namespaces, so this file is started as a plain script: a process of its own, which
+forks a child for every container. The child makes the calls that it is asked for, one after the other, and each of
+them changes what it is in. Standard library only, and everything is imported at the start: once the root file system
+has been changed, Python's own files are out of reach.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+NAMESPACES = {  # include/uapi/linux/sched.h
+    "time": 0x00000080,
+    "mnt": 0x00020000,
+    "cgroup": 0x02000000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "user": 0x10000000,
+    "pid": 0x20000000,
+    "net": 0x40000000,
+}
+RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x4000, 0x40000  # mount(2)
+DETACH = 2  # umount2(2)
+SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 8, 22, 24, 36, 38
+CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL = 47, 4  # prctl(2)
+CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+RUNNING: dict[int, int] = {}
+"""Pid of a command -> the pipe that its exit status goes to."""
+SCORE: list[int] = []
+"""Our own oom_score_adj, open for writing."""
+
+
+def libc(name: str, *arguments: object) -> None:
+    """Call a function of the C library. Raises OSError with the kernel's errno."""
+    if getattr(LIBC, name)(*arguments) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int = 0, options: str | None = None) -> None:
+    """mount(2)."""
+    words = [word.encode() if word is not None else None for word in (source, target, kind)]
+    libc("mount", *words, ctypes.c_ulong(flags), options.encode() if options else None)
+
+
+def prctl(option: int, *arguments: int) -> None:
+    """prctl(2): it wants five numbers, the unused ones zero."""
+    libc("prctl", option, *(ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]))
+
+
+def join_cgroup(files: list[str]) -> None:
+    """Become a member: "0" written to cgroup.procs or tasks means the process that writes (cgroups(7))."""
+    for file in files:
+        with open(file, "w") as handle:
+            handle.write("0")
+
+
+def unshare(kinds: list[str]) -> None:
+    """Leave these namespaces for new ones: unshare(2).
+
+    A new mount namespace is cut off from the old one, so that no mount in it shows outside. New pid and time namespaces
+    take in only the children of the caller, so a child goes on in its place: process 1 of the new pid namespace.
+    """
+    libc("unshare", sum(NAMESPACES[kind] for kind in kinds))
+    if "mnt" in kinds:
+        mount(None, "/", None, REC | PRIVATE)
+    if "pid" in kinds or "time" in kinds:
+        if os.fork():
+            os._exit(0)
+        open_score()
+
+
+def setuid(uid: int) -> None:
+    """Become another user: setresuid(2), setresgid(2), setgroups(2). Capabilities stay, to be given up apart."""
+    prctl(SET_KEEPCAPS, 1)
+    with contextlib.suppress(PermissionError):  # a user namespace made without privilege has no groups to give up
+        os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    prctl(SET_KEEPCAPS, 0)
+    _, permitted, _ = capget()
+    capset(permitted, permitted, 0)
+
+
+def sethostname(name: str) -> None:
+    """sethostname(2): the name that everybody in this uts namespace sees."""
+    socket.sethostname(name)
+
+
+def loopback() -> None:
+    """Bring up `lo`, which is down in a new network namespace: SIOCSIFFLAGS with IFF_UP (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", 0x1))
+
+
+def overlay(lower: str, size_bytes: int, read_only: bool) -> None:
+    """A root file system at top/root: `lower`, never written to, and above it a tmpfs that takes all changes."""
+    mount("tmpfs", "top", "tmpfs", NOSUID | NODEV, f"size={size_bytes},mode=755")
+    for name in ("upper", "work", "root"):
+        os.mkdir(f"top/{name}")
+    mount("overlay", "top/root", "overlay", NODEV, f"lowerdir={lower},upperdir=top/upper,workdir=top/work")
+    if read_only:
+        mount(None, "top/root", None, REMOUNT | BIND | RDONLY | NODEV)
+
+
+def proc(root: str, bind: bool) -> None:
+    """Mount /proc: it shows the pid namespace of whoever mounts it (proc(5)). `bind` shows the old one again."""
+    if bind:
+        mount("/proc", f"{root}/proc", None, BIND | REC)
+    else:
+        mount("proc", f"{root}/proc", "proc", NOSUID | NODEV | NOEXEC)
+
+
+def sysfs(root: str) -> None:
+    """Mount /sys, read-only: it shows the network namespace of whoever mounts it (sysfs(5))."""
+    mount("sysfs", f"{root}/sys", "sysfs", RDONLY | NOSUID | NODEV | NOEXEC)
+
+
+def dev(root: str) -> None:
+    """A /dev with the few devices that do no harm; each is the host's own, bound to a new name (mount(2), MS_BIND)."""
+    mount("tmpfs", f"{root}/dev", "tmpfs", NOSUID | NOEXEC, "size=64k,mode=755")
+    for name in DEVICES:
+        os.close(os.open(f"{root}/dev/{name}", os.O_CREAT | os.O_WRONLY))
+        mount(f"/dev/{name}", f"{root}/dev/{name}", None, BIND)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{number}", f"{root}/dev/{name}")
+    os.symlink("/proc/self/fd", f"{root}/dev/fd")
+
+
+def pivot_root() -> None:
+    """top/root becomes the root, and the old one is let go: pivot_root(2), `pivot_root(".", ".")` in its notes."""
+    os.chdir("top/root")
+    libc("pivot_root", b".", b".")
+    libc("umount2", b".", DETACH)
+    os.chdir("/")
+
+
+def drop_capabilities(keep: list[int]) -> None:
+    """Give up all capabilities but these, for good: the bounding set first, then capset(2) (capabilities(7))."""
+    with contextlib.suppress(OSError):  # EINVAL: the kernel knows no capability of so high a number
+        for capability in range(64):
+            if capability not in keep:
+                prctl(CAPBSET_DROP, capability)
+    kept = sum(1 << capability for capability in keep) & capget()[1]
+    prctl(CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL)
+    capset(kept, kept, 0)
+
+
+def capget() -> tuple[int, int, int]:
+    """The effective, permitted and inheritable set of the caller, as bits: capget(2)."""
+    header, data = struct.pack("Ii", CAPABILITY_VERSION_3, 0), ctypes.create_string_buffer(24)
+    libc("capget", header, data)
+    low_and_high = struct.unpack("6I", data.raw)
+    effective, permitted, inheritable = (low_and_high[i] | low_and_high[i + 3] << 32 for i in range(3))
+    return effective, permitted, inheritable
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """capset(2)."""
+    sets = (effective, permitted, inheritable)
+    words = [*(bits & 0xFFFFFFFF for bits in sets), *(bits >> 32 for bits in sets)]
+    libc("capset", struct.pack("Ii", CAPABILITY_VERSION_3, 0), struct.pack("6I", *words))
+
+
+def no_new_privs() -> None:
+    """From now on no execve(2) gains anything from set-user-ID bits or file capabilities (prctl(2))."""
+    prctl(SET_NO_NEW_PRIVS, 1)
+
+
+def seccomp(program: str) -> None:
+    """Every call from now on is judged by this filter, a BPF program as hexadecimal text (seccomp(2))."""
+    code = bytes.fromhex(program)
+    instructions = ctypes.create_string_buffer(code, len(code))
+    header = ctypes.create_string_buffer(struct.pack("HP", len(code) // 8, ctypes.addressof(instructions)))
+    prctl(SET_SECCOMP, 2, ctypes.addressof(header))
+
+
+def spawn(words: list[str], environment: dict[str, str]) -> list[int]:
+    """Start a program in a child: fork(2) and execve(2) in one, without a copy of this process (posix_spawn(3)).
+
+    Returns the ends of three pipes: stdout, stderr, and one byte, the exit status. As a shell has it, that is 127 when
+    there is no such program, 126 when it cannot be executed. Raises OSError when there may be no further process.
+    """
+    ends = [os.pipe() for _ in range(4)]
+    (nothing, no_input), (_, stdout), (_, stderr), (_, status) = ends
+    os.close(no_input)
+    try:
+        RUNNING[_spawn(words, environment, (nothing, stdout, stderr))] = status
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.ENOMEM):
+            for handle in {handle for pair in ends for handle in pair} - {no_input, nothing, stdout, stderr}:
+                os.close(handle)
+            raise
+        os.write(stderr, f"{words[0]}: {error.strerror}\n".encode())
+        os.write(status, bytes([127 if error.errno == errno.ENOENT else 126]))
+        os.close(status)
+    finally:
+        for handle in (nothing, stdout, stderr):
+            os.close(handle)
+    return [end[0] for end in ends[1:]]
+
+
+def _spawn(words: list[str], environment: dict[str, str], streams: tuple[int, int, int]) -> int:
+    """The pid. Out of memory, the kernel shall end commands first, not what starts them (proc_pid_oom_score_adj(5))."""
+    folders = [""] if "/" in words[0] else [f"{folder}/" for folder in environment["PATH"].split(":")]
+    program = next((folder + words[0] for folder in folders if os.access(folder + words[0], os.F_OK)), None)
+    if program is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    os.pwrite(SCORE[0], b"1000", 0)  # a child has the score of its parent
+    try:
+        return os.posix_spawn(
+            program,
+            words,
+            environment,
+            file_actions=[(os.POSIX_SPAWN_DUP2, handle, number) for number, handle in enumerate(streams)],
+            setsid=True,
+            setsigdef=[signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ],  # ignored here, and that would be handed on
+        )
+    finally:
+        os.pwrite(SCORE[0], b"0", 0)
+
+
+def open_score() -> None:
+    """Keep our own oom_score_adj open: as another user we could not open it any more."""
+    for handle in SCORE:
+        os.close(handle)
+    SCORE[:] = [os.open("/proc/self/oom_score_adj" if os.path.exists("/proc/self") else "/dev/null", os.O_WRONLY)]
+
+
+def collect() -> None:
+    """Wait for the children that have ended: commands, whose status is passed on, and orphans."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            status = RUNNING.pop(ended[0], None)
+            if status is not None:
+                code = os.waitstatus_to_exitcode(ended[1])
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(status, bytes([code if code >= 0 else 128 - code]))
+                os.close(status)
+
+
+def end_children() -> None:
+    """No child is left. Orphans become children of this process, which is their subreaper, and are ended as well."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            for pid in children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            os.waitpid(-1, 0)
+
+
+def children() -> list[int]:
+    """Pids whose parent is this process: field 4 of /proc/PID/stat (proc_pid_stat(5))."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as file:
+            if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(entry))
+    return found
+
+
+def answer(line: socket.socket, requests: list[tuple[str, dict[str, object]]]) -> None:
+    """Make the calls, up to the first that fails, and say how long each took."""
+    took: list[float] = []
+    handles: list[int] = []
+    reply: dict[str, object] = {"ms": took}
+    for name, arguments in requests:
+        begun = time.perf_counter()
+        try:
+            handles += CALLS[name](**arguments) or ()
+        except OSError as error:
+            reply |= {"failed": name, "errno": error.errno, "seen": str(error)}
+            break
+        took.append((time.perf_counter() - begun) * 1e3)
+    reply["hostname"] = os.uname().nodename
+    socket.send_fds(line, [json.dumps(reply).encode() + b"\n"], handles)
+    for handle in handles:
+        os.close(handle)
+
+
+def receive(line: socket.socket) -> tuple[bytes, list[int]]:
+    """One line of text and the file descriptors that came with it; empty when the other end has hung up."""
+    text = b""
+    handles: list[int] = []
+    while not text.endswith(b"\n"):
+        more, came, _, _ = socket.recv_fds(line, 1 << 16, 4, socket.MSG_CMSG_CLOEXEC)
+        if not more:
+            return b"", []
+        text, handles = text + more, handles + came
+    return text, handles
+
+
+def serve(line: socket.socket) -> None:
+    """Answer requests until the owner hangs up or is dead; then end what still runs."""
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    prctl(SET_CHILD_SUBREAPER, 1)
+    open_score()
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    while True:
+        ready, _, _ = select.select([line.fileno(), wake], [], [])
+        if wake in ready:
+            os.read(wake, 1 << 12)
+            collect()
+        if line.fileno() in ready:
+            text, _ = receive(line)
+            if not text:
+                end_children()
+                return
+            answer(line, json.loads(text))
+
+
+CALLS: dict[str, Callable[..., list[int] | None]] = {
+    function.__name__: function
+    for function in (
+        *(join_cgroup, unshare, setuid, sethostname, loopback, overlay, proc, sysfs, dev, pivot_root),
+        *(drop_capabilities, no_new_privs, seccomp, spawn),
+    )
+}
+
+
+def main(owner: socket.socket) -> None:
+    """Fork a child for each line of the owner's: it carries a folder to begin in and the child's own socket."""
+    gc.disable()  # a collection writes to every object, and so copies every page that a child shares with us
+    os.umask(0o022)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel itself collects our children, and theirs
+    prctl(SET_CHILD_SUBREAPER, 1)
+    while True:
+        folder, handles = receive(owner)
+        if not folder:
+            return
+        line = socket.socket(fileno=handles[0])
+        if os.fork() == 0:
+            owner.close()
+            os.chdir(json.loads(folder))
+            serve(line)
+            return
+        line.close()
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))
