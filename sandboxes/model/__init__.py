@@ -33,9 +33,11 @@ from sandboxes.model.networks import HttpAnswer, Network
 from sandboxes.model.places import Place, Result, Twin
 from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
+from sandboxes.model.probes import BARRIERS, MountPoint, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
 
 __all__ = [
+    "BARRIERS",
     "NAMESPACE_KINDS",
     "Accelerator",
     "Activity",
@@ -60,6 +62,7 @@ __all__ = [
     "MemoryParts",
     "MemoryStat",
     "Mount",
+    "MountPoint",
     "NamespaceGroup",
     "NamespaceTies",
     "Namespaces",
@@ -72,6 +75,9 @@ __all__ = [
     "Pressure",
     "PressureStat",
     "Privileges",
+    "Probe",
+    "ProbeAnswer",
+    "ProbeMatrix",
     "Problem",
     "Process",
     "Ratio",
@@ -81,6 +87,7 @@ __all__ = [
     "Sample",
     "Shield",
     "Stall",
+    "Standing",
     "SwapStat",
     "Thread",
     "Twin",

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LEVELS = {
+    "syscall": 0,
     "errors": 0,
     "model": 0,
     "request": 1,
@@ -20,6 +21,7 @@ LEVELS = {
     "guests": 3,
     "sandbox": 4,
     "measure": 5,
+    "probes": 5,
     "claims": 6,
     "checks": 6,
     "doctor": 6,
