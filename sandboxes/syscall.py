@@ -5,7 +5,8 @@
 
 A word that begins with a digit or - is a number; @ is the address of 4096 zero bytes; :0aff… is the address of these
 bytes; any other word is the address of its text. It prints what the last call returned, or the name of the first error
-(errno(3)). A name that it does not know ends it with status 127 and no word.
+(errno(3)). A name that it does not know ends it with status 127 and no word; a call that waits longer than 5 s is ended
+by alarm(2).
 
 It is machine code for x86-64, written out here instruction by instruction, in a static ELF file (elf(5)) that asks for
 no loader. Source of the calling convention: syscall(2); of the numbers: arch/x86/entry/syscalls/syscall_64.tbl.
@@ -18,6 +19,9 @@ import struct
 
 _LISTING = """
 4c8d642410        start:    lea r12,[rsp+0x10]
+bf05000000                  mov edi,0x5
+b825000000                  mov eax,0x25
+0f05                        syscall
 4d8b3424          next:     mov r14,[r12]
 4d85f6                      test r14,r14
 743e                        je unknown
@@ -213,7 +217,7 @@ _LAST_ERROR = 133
 def syscall_program() -> bytes:
     """The program as a file, the same bytes at every call. It runs on x86-64 Linux only."""
     names = b"".join(struct.pack("<H", number) + name.encode() + b"\0" for name, number in NUMBERS.items()) + bytes(3)
-    errors = "".join(f"{errno.errorcode.get(number, number)}\n" for number in range(1, _LAST_ERROR + 1)).encode()
+    errors = "".join(errno.errorcode.get(number, f"E{number}") + "\n" for number in range(1, _LAST_ERROR + 1)).encode()
     start = _BASE + _HEADERS
     names_at = start + len(_code(0, 0))
     body = _code(names_at, names_at + len(names)) + names + errors

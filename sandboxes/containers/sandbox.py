@@ -42,6 +42,7 @@ def container(
     """A running container, started now; the first one of a process also finds or starts the engine.
 
     `image` None is the book's own busybox. `memory` is bytes or text such as "128M", `cpus` cores, `pids` processes
+<<<<<<< HEAD
     and threads; None asks for no limit; not written, they are 128M, 0.5 and 64 where the engine enforces limits.
     `io` is bytes a second, "5M" or {"read": "5M", "write": "1M"}, on the disk at /scratch, which comes with it.
     `cpu_shares` is the weight when CPUs are short, 1024 being usual. `network` True joins a network without a way out,
@@ -49,6 +50,11 @@ def container(
     capabilities, read-only, user `reader`) or "open" (Docker's default). `files` are put there first: path -> text,
     bytes or a Path of this machine. `env` are variables of everything that runs in it. `ports` {8080: None} publishes
     a port on a free one of this machine's loopback, {8080: 9000} on that one; facts().ports tells.
+=======
+    and threads; None asks for no limit. `network` True joins a network without a way out, shared by this process's
+    containers. `profile` is "hardened" (no capabilities, read-only, user `reader`), "open" (Docker's default)
+    or "unfiltered" (that without its filter of system calls).
+>>>>>>> c834688 (Probes: reasons follow from evidence; a profile without the filter, for contrast)
 
     Raises BadRequest before anything starts, EngineUnavailable, LimitIgnored, StartFailed.
     """

@@ -43,7 +43,8 @@ class Standing:
     """Who asks: the probing process as its own /proc describes it, in the place where it asks.
 
     `capabilities` are effective ones, `user_map` is the text of /proc/self/uid_map, `namespaces` maps kind to inode
-    number, which means something within the kernel that drew `boot_id` only. `wall_ms`: all probes of the place.
+    number, which means something within the kernel that drew `boot_id` only. `devices` are the lines of devices.list
+    of its cgroup, none where cgroups are of version 2 or not shown (cgroups(7)). `wall_ms` is the time of all probes.
     """
 
     place: str
@@ -56,6 +57,7 @@ class Standing:
     boot_id: str
     namespaces: Mapping[str, int]
     mounts: tuple[MountPoint, ...]
+    devices: tuple[str, ...]
     wall_ms: float
 
 

@@ -7,12 +7,12 @@ import os
 import re
 
 from sandboxes.model import NAMESPACE_KINDS, ProbeAnswer
-from sandboxes.probes.barriers import CHECKS, Case, masked_path, namespace, own_kernel
+from sandboxes.probes.barriers import CHECKS, Case, capability, masked_path, namespace, own_kernel
 
 _WORD = re.compile(r"\d+|hidden|E[A-Z0-9]{2,}")
 
 _ORDER: dict[str, tuple[str, ...]] = {
-    "EPERM": ("capability", "user namespace", "device cgroup", "seccomp"),
+    "EPERM": ("capability", "user namespace", "device cgroup", "seccomp", "not built in"),
     "EACCES": ("mount option", "capability", "user namespace", "file permission", "read-only mount"),
     "EROFS": ("read-only mount",),
     "EINVAL": ("user namespace",),
@@ -48,7 +48,9 @@ def _granted(case: Case) -> ProbeAnswer:
     if masked := masked_path(case):
         return _answer(case, False, (masked,), denied_by="masked path")
     contained_by, seen = _contained(case)
-    return _answer(case, True, (seen,), contained_by=contained_by)
+    lacking = capability(case)
+    unasked = (f"{lacking}, and was not asked for",) if lacking else ()
+    return _answer(case, True, (seen, *unasked), contained_by=contained_by)
 
 
 def _contained(case: Case) -> tuple[str | None, str]:

@@ -18,17 +18,21 @@ _OWN_FILESYSTEMS = {"proc": {"proc"}, "sys": {"sysfs", "cgroup", "cgroup2", "sec
 class Case:
     """A probe, the word it got, who asked, and the host to compare with.
 
-    `built_in` tells whether some place on the same kernel got another word than ENOSYS: then the kernel has the call.
+    `built_in` is False when a place without a filter got ENOSYS from the same kernel, True when some place got the
+    kernel's own word for the call, None when nobody can know.
     """
 
     probe: Probe
     word: str
     who: Standing
     host: Namespaces
-    built_in: bool = True
+    built_in: bool | None
 
     @property
     def path(self) -> str:
+        """The file that the probe asks for; of cgroups it takes the first that are mounted."""
+        if self.probe.touches == "cgroups":
+            return next((one.point for one in self.who.mounts if one.filesystem.startswith("cgroup")), "/sys/fs/cgroup")
         return self.probe.path or ""
 
     @property
@@ -58,8 +62,8 @@ def user_namespace(case: Case) -> str | None:
 
 
 def seccomp(case: Case) -> str | None:
-    """A filter is on. A call that no place on this kernel gets is missing from the kernel instead."""
-    if case.who.seccomp != "filter" or (case.word == "ENOSYS" and not case.built_in):
+    """A filter is on. ENOSYS comes from it unless the kernel says the same without one."""
+    if case.who.seccomp != "filter" or (case.word == "ENOSYS" and case.built_in is False):
         return None
     return "Seccomp: 2, a filter of system calls is on, and answers before the kernel does"
 
@@ -96,7 +100,7 @@ def _read_only_mount(case: Case) -> str | None:
 def _mount_option(case: Case) -> str | None:
     """In /tmp a program is run, or a device file made and opened."""
     mount = covering("/tmp", case.who.mounts)  # noqa: S108 - in the place that is asked
-    option = "nodev" if case.device else "noexec"
+    option = {"/tmp": "noexec", "/dev": "nodev"}.get(case.path)  # noqa: S108
     return f"{mount.filesystem} is mounted {option} at {mount.point}" if mount and option in mount.options else None
 
 
@@ -105,17 +109,22 @@ def _missing_device(case: Case) -> str | None:
 
 
 def _missing_file(case: Case) -> str | None:
-    return f"there is no {case.path}" if case.path and not case.device else None
+    return f"there is no {case.path}" if case.path and not case.device and not masked_path(case) else None
 
 
 def _device_cgroup(case: Case) -> str | None:
-    if not case.device or capability(case):
+    if not case.device or capability(case) or "a *:* rwm" in case.who.devices:
         return None
-    return "the file is there and no capability is missing: cgroups(7), devices"
+    if case.who.devices:
+        return f"devices.list of its cgroup has only {', '.join(case.who.devices)}"
+    mount = covering("/sys/fs/cgroup", case.who.mounts)
+    return (
+        "cgroups of version 2 filter devices" if mount and mount.filesystem == "cgroup2" and namespace(case) else None
+    )
 
 
 def _file_permission(case: Case) -> str | None:
-    if not case.path or "CAP_DAC_OVERRIDE" in case.who.capabilities:
+    if case.path in ("", "/tmp") or "CAP_DAC_OVERRIDE" in case.who.capabilities:  # noqa: S108 - there its file is its own
         return None
     return f"it asks as user {case.who.uid}, without CAP_DAC_OVERRIDE"
 
@@ -129,7 +138,7 @@ def _limit(case: Case) -> str | None:
 
 
 def _not_built_in(case: Case) -> str | None:
-    return None if case.built_in else "no place on this kernel gets another answer"
+    return "without a filter this kernel says ENOSYS" if case.built_in is False else None
 
 
 CHECKS: dict[str, Callable[[Case], str | None]] = {
