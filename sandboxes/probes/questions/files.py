@@ -52,12 +52,12 @@ FILES = (
     Probe(
         "open-by-handle",
         "Can it open files by number, past every folder's permissions?",
-        "syscall open_by_handle_at -100 @ 0",
+        "syscall open_by_handle_at -100 :08000000ff0000000000000000000000 0",
         "files",
-        "the handle is empty: when permitted, the call ends with EINVAL",
+        "the handle is of type 0xff, which names no file: when permitted, the call ends with ESTALE",
         capabilities=("CAP_DAC_READ_SEARCH",),
         initial=True,
-        proofs=("EINVAL",),
+        proofs=("ESTALE", "EOPNOTSUPP"),
     ),
     Probe(
         "mount",
