@@ -1,10 +1,10 @@
 """`syscall`: a program of about 2 kB that makes system calls by name, for places without a compiler or Python.
 
     syscall sethostname @ 65                     prints EPERM, and ends with status 1
-    syscall socket 2 1 0 , bind 3 :0200…00 16    one call after the other in one process, until one fails
+    syscall socket 2 1 0 , bind = :0200…00 16    one call after the other in one process, until one fails
 
-A word that begins with a digit or - is a number; @ is the address of 4096 zero bytes; :0aff… is the address of these
-bytes; any other word is the address of its text. It prints what the last call returned, or the name of the first error
+A word that begins with a digit or - is a number; = is what the call before returned; @ is the address of 4096 zero
+bytes; :0aff… is the address of these bytes; any other word is the address of its text. It prints what the last call returned, or the name of the first error
 (errno(3)). A name that it does not know ends it with status 127 and no word; a call that waits longer than 5 s is ended
 by alarm(2).
 
@@ -46,7 +46,7 @@ eb17                        jmp found
 49ffc5                      inc r13
 ebf3                        jmp other
 bf7f000000        unknown:  mov edi,0x7f
-e9c9000000                  jmp exit
+e9cc000000                  jmp exit
 4189c7            found:    mov r15d,eax
 bd00006000                  mov ebp,0x600000
 89ef                        mov edi,ebp
@@ -59,7 +59,7 @@ f348ab                      rep stos [rdi],rax
 4983c408                    add r12,0x8
 66833e2c                    cmp [rsi],0x2c
 740f                        je go
-e8a4000000                  call value
+e8a7000000                  call value
 48894500                    mov [rbp],rax
 4883c508                    add rbp,0x8
 ebde                        jmp argument
@@ -73,9 +73,10 @@ bd00006000        go:       mov ebp,0x600000
 4489f8                      mov eax,r15d
 0f05                        syscall
 483d01f0ffff                cmp rax,0xfffffffffffff001
-7336                        jae failed
+7339                        jae failed
+4889c3                      mov rbx,rax
 49833c2400                  cmp [r12],0x0
-0f8544ffffff                jne next
+0f8541ffffff                jne next
 be40006000                  mov esi,0x600040
 c6060a                      mov [rsi],0xa
 b90a000000                  mov ecx,0xa
@@ -112,19 +113,21 @@ b83c000000        exit:     mov eax,0x3c
 0fb60e            value:    movzx ecx,[rsi]
 4889f0                      mov rax,rsi
 80f940                      cmp cl,0x40
-7436                        je zero
+743b                        je zero
 80f93a                      cmp cl,0x3a
-7437                        je bytes
+7440                        je bytes
+80f93d                      cmp cl,0x3d
+7437                        je result
 80f92d                      cmp cl,0x2d
 7420                        je minus
 80f930                      cmp cl,0x30
-7260                        jb done
+7264                        jb done
 80f939                      cmp cl,0x39
-775b                        ja done
+775f                        ja done
 31c0              number:   xor eax,eax
 0fb60e            place:    movzx ecx,[rsi]
 83e930                      sub ecx,0x30
-7851                        js done
+7855                        js done
 486bc00a                    imul rax,rax,0xa
 4801c8                      add rax,rcx
 48ffc6                      inc rsi
@@ -134,6 +137,8 @@ e8e2ffffff                  call number
 48f7d8                      neg rax
 c3                          ret
 b800106000        zero:     mov eax,0x601000
+c3                          ret
+4889d8            result:   mov rax,rbx
 c3                          ret
 4889f7            bytes:    mov rdi,rsi
 48ffc6                      inc rsi

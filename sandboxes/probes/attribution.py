@@ -20,7 +20,7 @@ _ORDER: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ENOENT", "ENXIO", "ENODEV", "ENOTDIR"), ("masked path", "missing device", "missing file")),
     **dict.fromkeys(
         ("hidden", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH"),
-        ("own kernel", "namespace", "no new privileges", "capability", "file permission"),
+        ("own kernel", "namespace", "no new privileges", "capability", "user namespace", "file permission"),
     ),
     **dict.fromkeys(("EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EUSERS"), ("limit",)),
 }

@@ -60,20 +60,28 @@ def test_a_name_that_it_does_not_know_is_no_call(program: Path, words: tuple[str
 
 def test_numbers_may_be_negative_and_text_is_passed_as_it_is(program: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
-    assert ask(program, "open", str(file), "65", "420", ",", "write", "3", "text", "4") == ("4\n", 0)
+    assert ask(program, "open", str(file), "65", "420", ",", "write", "=", "text", "4") == ("4\n", 0)
     assert file.read_text() == "text"
     assert ask(program, "finit_module", "-1", "@", "0")[0] in {"EBADF\n", "EPERM\n", "ENOSYS\n"}
 
 
 def test_bytes_are_given_in_hexadecimal(program: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
-    ask(program, "open", str(file), "65", "420", ",", "write", "3", ":00ff0aA7", "4")
+    ask(program, "open", str(file), "65", "420", ",", "write", "=", ":00ff0aA7", "4")
     assert file.read_bytes() == b"\x00\xff\x0a\xa7"
+
+
+def test_the_result_of_one_call_is_an_argument_of_the_next(program: Path, tmp_path: Path) -> None:
+    inherited = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    words = ("open", tmp_path / "file", "65", "420", ",", "write", "=", "text", "4")
+    subprocess.run([program, *words], pass_fds=[inherited], stdout=subprocess.DEVNULL, timeout=10, check=True)
+    os.close(inherited)
+    assert ((tmp_path / "file").read_text(), (tmp_path / "other").read_text()) == ("text", "")
 
 
 def test_zeros_are_zeros(program: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
-    assert ask(program, "open", str(file), "65", "420", ",", "write", "3", "@", "4096") == ("4096\n", 0)
+    assert ask(program, "open", str(file), "65", "420", ",", "write", "=", "@", "4096") == ("4096\n", 0)
     assert file.read_bytes() == bytes(4096)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandboxes.model import Probe
 
-_FOLDER = "d=$(mktemp -d /tmp/probe-XXXXXX); "
+_FOLDER = "d=$(mktemp -d /tmp/probe-XXXXXX) || exit; "
 
 DEVICES = (
     Probe(

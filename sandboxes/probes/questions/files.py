@@ -12,6 +12,7 @@ FILES = (
         "files",
         "the file was made for this, and is opened and not read",
         reach="mnt",
+        path="$bait_file",
     ),
     Probe(
         "reach-engine-socket",
@@ -33,7 +34,7 @@ FILES = (
     Probe(
         "execute-from-tmp",
         "Can it run a program that it put into /tmp?",
-        "f=$(mktemp /tmp/probe-XXXXXX) && cp $(command -v syscall) $f && chmod 755 $f; "
+        "f=$(mktemp /tmp/probe-XXXXXX) || exit; cp $(command -v syscall) $f && chmod 755 $f; "
         "$f getuid 2>/dev/null || echo EACCES; rm -f $f",
         "files",
         "the program asks for its user id; its file is removed",
@@ -43,7 +44,7 @@ FILES = (
     Probe(
         "give-file-away",
         "Can it give a file to another user?",
-        "f=$(mktemp /tmp/probe-XXXXXX); syscall chown $f 1 1; rm -f $f",
+        "f=$(mktemp /tmp/probe-XXXXXX) || exit; syscall chown $f 1 1; rm -f $f",
         "files",
         "the file was made for this and is removed",
         reach="mnt",

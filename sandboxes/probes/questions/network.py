@@ -29,7 +29,7 @@ NETWORK = (
     Probe(
         "low-port",
         "Can it take a port below 1024?",
-        f"syscall socket 2 1 0 , bind 3 :02000001{_LOOPBACK} 16",
+        f"syscall socket 2 1 0 , bind = :02000001{_LOOPBACK} 16",
         "network",
         "port 1 of the loopback interface, closed at once and never listened on",
         reach="net",
@@ -39,7 +39,7 @@ NETWORK = (
     Probe(
         "set-network",
         "Can it change a network card?",
-        "syscall socket 2 2 0 , ioctl 3 35092 @",
+        "syscall socket 2 2 0 , ioctl = 35092 @",
         "network",
         "the card has no name: when permitted, SIOCSIFFLAGS ends with ENODEV",
         reach="net",
@@ -49,7 +49,7 @@ NETWORK = (
     Probe(
         "reach-host-loopback",
         "Can it connect to a service on the host's own loopback?",
-        f"syscall socket 2 1 0 , connect 3 :0200${{bait_port}}{_LOOPBACK} 16",
+        f"syscall socket 2 1 0 , connect = :0200${{bait_port}}{_LOOPBACK} 16",
         "network",
         "the service was started for this; nothing is sent",
         reach="net",

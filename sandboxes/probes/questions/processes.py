@@ -60,7 +60,7 @@ PROCESSES = (
     Probe(
         "join-host-namespace",
         "Can it enter a namespace of that process?",
-        _SEEN + "syscall open /proc/$bait/ns/uts 0 , setns 3 0",
+        _SEEN + "syscall open /proc/$bait/ns/uts 0 , setns = 0",
         "namespaces",
         "only the caller enters, and it ends at once",
         reach="pid",
@@ -98,7 +98,7 @@ PROCESSES = (
     Probe(
         "escape-oom-killer",
         "Can it make the kernel spare it when memory runs out?",
-        "syscall open /proc/self/oom_score_adj 1 , write 3 :2d31303030 5",
+        "syscall open /proc/self/oom_score_adj 1 , write = :2d31303030 5",
         "memory",
         "only the caller's own score becomes -1000, and it ends at once",
         reach="process",
