@@ -4,9 +4,9 @@
     syscall socket 2 1 0 , bind = :0200…00 16    one call after the other in one process, until one fails
 
 A word that begins with a digit or - is a number; = is what the call before returned; @ is the address of 4096 zero
-bytes; :0aff… is the address of these bytes; any other word is the address of its text. It prints what the last call returned, or the name of the first error
-(errno(3)). A name that it does not know ends it with status 127 and no word; a call that waits longer than 5 s is ended
-by alarm(2).
+bytes; :0aff… is the address of these bytes; any other word is the address of its text. It prints what the last call
+returned, or the name of the first error (errno(3)). A name that it does not know ends it with status 127 and no word;
+a call that waits longer than 5 s is ended by alarm(2).
 
 It is machine code for x86-64, written out here instruction by instruction, in a static ELF file (elf(5)) that asks for
 no loader. Source of the calling convention: syscall(2); of the numbers: arch/x86/entry/syscalls/syscall_64.tbl.
@@ -162,19 +162,15 @@ c3                done:     ret
 """
 
 NUMBERS = {
-    "accept": 43,
     "access": 21,
     "acct": 163,
     "bind": 49,
     "bpf": 321,
     "chown": 92,
     "chroot": 161,
-    "clock_settime": 227,
     "connect": 42,
-    "delete_module": 176,
     "fanotify_init": 300,
     "finit_module": 313,
-    "fsopen": 430,
     "getpid": 39,
     "getuid": 102,
     "io_uring_setup": 425,
@@ -194,7 +190,6 @@ NUMBERS = {
     "prctl": 157,
     "prlimit64": 302,
     "ptrace": 101,
-    "read": 0,
     "reboot": 169,
     "sethostname": 170,
     "setns": 308,
