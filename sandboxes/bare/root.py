@@ -10,7 +10,7 @@ import tarfile
 import threading
 from pathlib import Path
 
-from sandboxes.containers.image import busybox_image
+from sandboxes.containers.images.busybox import busybox_image
 from sandboxes.lifecycle import owner
 
 _unpacking = threading.Lock()
@@ -29,7 +29,7 @@ def layers(first_uid: int) -> tuple[Path, str]:
             folder.chmod(0o755)  # user 0 of a user namespace is a stranger here, whatever our umask is
             unfinished = folder / secrets.token_hex(4)
             try:
-                unpack(busybox_image().tar, unfinished, first_uid)
+                unpack(busybox_image().read(), unfinished, first_uid)
                 unfinished.rename(folder / name)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a container may do: the hardened profile of this book, and Docker's own default for comparison. Data only."""
+"""What a container may do: the hardened profile of this book, and others for comparison. Data only."""
 
 from __future__ import annotations
 
@@ -52,5 +52,9 @@ HARDENED = Profile(
 )
 
 OPEN = Profile("open", "", _EITHER)
+"""Docker's own default."""
 
-PROFILES = {profile.name: profile for profile in (HARDENED, OPEN)}
+UNFILTERED = Profile("unfiltered", "", {**_EITHER, "SecurityOpt": ["seccomp=unconfined"]})
+"""Docker's default without its filter of system calls: what then passes was stopped by the filter alone."""
+
+PROFILES = {profile.name: profile for profile in (HARDENED, OPEN, UNFILTERED)}

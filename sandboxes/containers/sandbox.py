@@ -44,13 +44,13 @@ def container(
 
     `image` None is the book's own busybox, "debian" its Debian; what image() returned is taken too. `memory` is bytes
     or text such as "128M", `cpus` cores, `pids` processes and threads; None asks for no limit; not written, they are
-    128M, 0.5 and 64 where the engine enforces limits.
-    `io` is bytes a second, "5M" or {"read": "5M", "write": "1M"}, on the disk at /scratch, which comes with it.
-    `cpu_shares` is the weight when CPUs are short, 1024 being usual. `network` True joins a network without a way out,
-    shared by this process's containers; or what network() gave, or a list of those. `profile` is "hardened" (no
-    capabilities, read-only, user `reader`) or "open" (Docker's default). `files` are put there first: path -> text,
-    bytes or a Path of this machine. `env` are variables of everything that runs in it. `ports` {8080: None} publishes
-    a port on a free one of this machine's loopback, {8080: 9000} on that one; facts().ports tells.
+    128M, 0.5 and 64 where the engine enforces limits. `io` is bytes a second, "5M" or {"read": "5M", "write": "1M"},
+    on the disk at /scratch, which comes with it. `cpu_shares` is the weight when CPUs are short, 1024 being usual.
+    `network` True joins a network without a way out, shared by this process's containers; or what network() gave, or a
+    list of those. `profile` is "hardened" (no capabilities, read-only, user `reader`), "open" (Docker's default), or
+    "unfiltered" (that without its filter of system calls). `files` are put there first: path -> text, bytes or a Path
+    of this machine. `env` are variables of everything that runs in it. `ports` {8080: None} publishes a port on a free
+    one of this machine's loopback, {8080: 9000} on that one; facts().ports tells.
 
     Raises BadRequest before anything starts, EngineUnavailable, LimitIgnored, StartFailed.
     """

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sandboxes import request
-from sandboxes.containers.wanted import limits
+from sandboxes.containers.limits import limits
 from sandboxes.errors import BadRequest
 from sandboxes.kernel import host
 from sandboxes.model import Limits

@@ -14,6 +14,7 @@ from sandboxes.guests.cpio import Entry, archive, character_device, file, folder
 from sandboxes.guests.elf import is_static
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.lifecycle.cache import put
+from sandboxes.syscall import syscall_program
 
 _INSIDE = Path(__file__).with_name("inside")
 _FOLDERS = ("bin", "sbin", "dev", "etc", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usr", "usr/bin")
@@ -63,6 +64,7 @@ def _entries(busybox: bytes, applets: tuple[str, ...], modules: dict[str, bytes]
         file("bin/busybox", busybox, 0o755),
         *(link(f"bin/{name}", "busybox") for name in applets),
         link("init", "bin/busybox"),
+        file("bin/syscall", syscall_program(), 0o755),
         file("sbin/agent", inside["agent"], 0o755),
         file("etc/rc", inside["rc"], 0o755),
         file("etc/inittab", inside["inittab"]),

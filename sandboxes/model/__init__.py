@@ -36,9 +36,11 @@ from sandboxes.model.orchestration import Heal, Moment, Rollout, Task
 from sandboxes.model.places import Place, Result, Twin
 from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
+from sandboxes.model.probes import BARRIERS, MountPoint, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
 
 __all__ = [
+    "BARRIERS",
     "NAMESPACE_KINDS",
     "Accelerator",
     "Activity",
@@ -74,6 +76,7 @@ __all__ = [
     "MemoryStat",
     "Moment",
     "Mount",
+    "MountPoint",
     "NamespaceGroup",
     "NamespaceTies",
     "Namespaces",
@@ -86,6 +89,9 @@ __all__ = [
     "Pressure",
     "PressureStat",
     "Privileges",
+    "Probe",
+    "ProbeAnswer",
+    "ProbeMatrix",
     "Problem",
     "Process",
     "Ratio",
@@ -96,6 +102,7 @@ __all__ = [
     "Sample",
     "Shield",
     "Stall",
+    "Standing",
     "Step",
     "SwapStat",
     "SystemParts",

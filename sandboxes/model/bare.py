@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandboxes.model.cgroups import CgroupSample, Limits
+from sandboxes.model.cgroups import CgroupSample
+from sandboxes.model.limits import Limits
 from sandboxes.model.machine import Host, Process
 
 SHOWN = 14

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LEVELS = {
+    "syscall": 0,
     "errors": 0,
     "model": 0,
     "apt": 1,
@@ -22,6 +23,7 @@ LEVELS = {
     "bare": 4,
     "sandbox": 4,
     "measure": 5,
+    "probes": 5,
     "claims": 6,
     "checks": 6,
     "doctor": 6,

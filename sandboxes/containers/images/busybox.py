@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sandboxes.containers.images.programs import is_static
 from sandboxes.errors import EngineUnavailable
+from sandboxes.syscall import syscall_program
 
 REPOSITORY = "boundaries/busybox"
 LABEL = "boundaries.image"
@@ -42,6 +43,10 @@ class Image:
     path: str = PATH
     command: str = "sh"
     architecture: str | None = None
+
+    def read(self) -> bytes:
+        """The whole tar."""
+        return self.tar.read_bytes() if isinstance(self.tar, Path) else self.tar
 
 
 def busybox_image() -> Image:
@@ -79,7 +84,8 @@ def build(program: bytes, applets: list[str]) -> bytes:
         for name, mode in sorted({**_FOLDERS, "bin": 0o755, "home": 0o755}.items()):
             tar.addfile(_entry(name, tarfile.DIRTYPE, mode))
         tar.addfile(_entry("home/reader", tarfile.DIRTYPE, 0o755, READER))
-        for name, content in sorted({**{k: v.encode() for k, v in _FILES.items()}, "bin/busybox": program}.items()):
+        programs = {"bin/busybox": program, "bin/syscall": syscall_program()}
+        for name, content in sorted({**{k: v.encode() for k, v in _FILES.items()}, **programs}.items()):
             entry = _entry(name, tarfile.REGTYPE, 0o755 if name.startswith("bin/") else 0o644)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))

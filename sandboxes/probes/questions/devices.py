@@ -1,0 +1,89 @@
+"""Devices: mknod(2), the devices cgroup, and the files in /dev. Nothing is read from any."""
+
+from __future__ import annotations
+
+from sandboxes.model import Probe
+
+_FOLDER = "d=$(mktemp -d /tmp/probe-XXXXXX) || exit; "
+
+DEVICES = (
+    Probe(
+        "make-device",
+        "Can it make a device file?",
+        _FOLDER + "syscall mknod $d/node 8576 257 , unlink $d/node; rm -rf $d",
+        "devices",
+        "the file (for character device 1:1) is removed again, and not opened",
+        reach="mnt",
+        capabilities=("CAP_MKNOD",),
+        initial=True,
+    ),
+    Probe(
+        "open-disk",
+        "Can it make a file for the machine's first disk and open it?",
+        "set -- $(sed -n 3p /proc/partitions); test $4 || exec echo ENXIO\n"
+        + _FOLDER
+        + "syscall mknod $d/node 24960 $(($1 * 256 + $2)) , open $d/node 0 , unlink $d/node; rm -rf $d",
+        "devices",
+        "the disk is opened for reading and closed, not read; the file is removed",
+        reach="mnt",
+        capabilities=("CAP_MKNOD",),
+        initial=True,
+        path="/dev",
+    ),
+    Probe(
+        "open-made-device",
+        "Can it make a file for a device that it was not given and open it?",
+        _FOLDER + "syscall mknod $d/node 8576 2789 , open $d/node 0 , unlink $d/node; rm -rf $d",
+        "devices",
+        "/dev/fuse (10:229) is opened and closed, nothing is asked of it; the file is removed",
+        capabilities=("CAP_MKNOD",),
+        initial=True,
+        reach="mnt",
+        path="/dev",
+    ),
+    Probe(
+        "open-memory-device",
+        "Can it open the machine's physical memory?",
+        "syscall open /dev/mem 0",
+        "devices",
+        "it is opened and not read",
+        capabilities=("CAP_SYS_RAWIO",),
+        initial=True,
+        path="/dev/mem",
+    ),
+    Probe(
+        "open-log-device",
+        "Can it open the kernel's log device?",
+        "syscall open /dev/kmsg 0",
+        "devices",
+        "it is opened and not read",
+        capabilities=("CAP_SYSLOG",),
+        initial=True,
+        path="/dev/kmsg",
+    ),
+    Probe(
+        "open-kvm",
+        "Can it open the device that runs virtual machines?",
+        "syscall open /dev/kvm 2",
+        "devices",
+        "it is opened and nothing is asked of it",
+        path="/dev/kvm",
+    ),
+    Probe(
+        "open-tunnel",
+        "Can it open the device that makes network cards?",
+        "syscall open /dev/net/tun 2",
+        "devices",
+        "it is opened; a card would need an ioctl(2) more",
+        path="/dev/net/tun",
+    ),
+    Probe(
+        "use-ports",
+        "Can it talk to hardware through I/O ports?",
+        "syscall iopl 3",
+        "devices",
+        "only the caller's own level changes, and it ends at once without using a port",
+        capabilities=("CAP_SYS_RAWIO",),
+        initial=True,
+    ),
+)

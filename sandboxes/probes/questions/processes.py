@@ -1,0 +1,125 @@
+"""Other processes, and one's own: ptrace(2), kill(2), proc(5). The only stranger that is touched is the bait."""
+
+from __future__ import annotations
+
+from sandboxes.model import Probe
+
+_SEEN = "test $bait || exec echo hidden; "
+_TRACE = "syscall ptrace 16902"
+"""PTRACE_SEIZE: unlike PTRACE_ATTACH it does not stop the other process, and it ends with the one that asked."""
+
+PROCESSES = (
+    Probe(
+        "see-host-process",
+        "Does it see a process of the host?",
+        _SEEN + "echo $bait",
+        "processes",
+        "it reads the list of processes",
+        reach="pid",
+    ),
+    Probe(
+        "signal-host-process",
+        "May it send a signal to that process?",
+        _SEEN + "syscall kill $bait 0",
+        "processes",
+        "signal 0 is never delivered: kill(2) only checks the right to send",
+        reach="pid",
+        capabilities=("CAP_KILL",),
+        initial=True,
+    ),
+    Probe(
+        "read-host-environment",
+        "Can it open that process's environment?",
+        _SEEN + "syscall open /proc/$bait/environ 0",
+        "processes",
+        "the file is opened and not read; the process was started for this",
+        reach="pid",
+        capabilities=("CAP_SYS_PTRACE",),
+        initial=True,
+    ),
+    Probe(
+        "read-host-memory",
+        "Can it open that process's memory?",
+        _SEEN + "syscall open /proc/$bait/mem 0",
+        "processes",
+        "the file is opened and not read; the process was started for this",
+        reach="pid",
+        capabilities=("CAP_SYS_PTRACE",),
+        initial=True,
+    ),
+    Probe(
+        "trace-host-process",
+        "Can it trace that process, as a debugger does?",
+        _SEEN + f"{_TRACE} $bait 0 0",
+        "processes",
+        "PTRACE_SEIZE does not stop it, and is over when the caller ends at once",
+        reach="pid",
+        capabilities=("CAP_SYS_PTRACE",),
+        initial=True,
+    ),
+    Probe(
+        "join-host-namespace",
+        "Can it enter a namespace of that process?",
+        _SEEN + "syscall open /proc/$bait/ns/uts 0 , setns = 0",
+        "namespaces",
+        "only the caller enters, and it ends at once",
+        reach="pid",
+        capabilities=("CAP_SYS_ADMIN",),
+        initial=True,
+    ),
+    Probe(
+        "trace-own-child",
+        "Can it trace a process of its own?",
+        f"sleep 2 >/dev/null & {_TRACE} $! 0 0; kill $!",
+        "processes",
+        "the process was started for this and is ended right after",
+        reach="process",
+    ),
+    Probe(
+        "raise-priority",
+        "Can it give itself more processor time than others?",
+        "syscall setpriority 0 0 -1",
+        "scheduler",
+        "only the caller's own nice value changes, and it ends at once",
+        reach="process",
+        capabilities=("CAP_SYS_NICE",),
+        initial=True,
+    ),
+    Probe(
+        "raise-own-limit",
+        "Can it raise a hard limit of its own?",
+        "syscall prlimit64 0 12 :00000000000000000000000000010000 0",
+        "limits",
+        "only the caller's own limit on message queues changes, and it ends at once",
+        reach="process",
+        capabilities=("CAP_SYS_RESOURCE",),
+        initial=True,
+    ),
+    Probe(
+        "escape-oom-killer",
+        "Can it make the kernel spare it when memory runs out?",
+        "syscall open /proc/self/oom_score_adj 1 , write = :2d31303030 5",
+        "memory",
+        "only the caller's own score becomes -1000, and it ends at once",
+        reach="process",
+        capabilities=("CAP_SYS_RESOURCE",),
+        initial=True,
+    ),
+    Probe(
+        "change-user",
+        "Can it become another user?",
+        "syscall setuid 1",
+        "credentials",
+        "only the caller becomes user 1, and it ends at once",
+        reach="process",
+        capabilities=("CAP_SETUID",),
+    ),
+    Probe(
+        "gain-privileges",
+        "Could a set-uid program raise its rights?",
+        'test "$(syscall prctl 39 0 0 0 0)" = 0 && echo 0 || echo hidden',
+        "privileges",
+        "PR_GET_NO_NEW_PRIVS only reads a flag of the caller",
+        reach="process",
+    ),
+)

@@ -1,0 +1,238 @@
+"""From the kernel's word to a reason: on recorded facts of places, without asking anybody."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from sandboxes.errors import BadRequest
+from sandboxes.model import BARRIERS, MountPoint, Namespaces, Probe, ProbeMatrix, Standing
+from sandboxes.probes import PROBES, probe
+from sandboxes.probes.attribution import decide
+from sandboxes.probes.barriers import CHECKS, Case, covering
+from sandboxes.probes.script import parse_mount_points, parts, script, standing
+from sandboxes.sandbox import host
+
+MOUNTS = """\
+600 550 0:60 / / rw,relatime - overlay overlay rw,lowerdir=/l/AB,upperdir=/d/diff,workdir=/d/work
+601 600 0:62 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
+602 600 0:63 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755
+605 600 0:66 / /sys ro,nosuid,nodev,noexec,relatime - sysfs sysfs ro
+606 605 0:67 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,mode=755
+607 606 0:29 /docker/1 /sys/fs/cgroup/cpu ro,nosuid,nodev,noexec,relatime master:1 - cgroup cgroup rw,cpu
+608 601 0:62 /sys /proc/sys ro,nosuid,nodev,noexec,relatime - proc proc rw
+609 601 0:63 /null /proc/keys rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755
+610 605 0:70 / /sys/firmware ro,relatime - tmpfs tmpfs ro
+611 600 0:71 / /tmp rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=16384k
+"""
+HOST = Namespaces("host", "host", "python", 1, "boot-1", {"mnt": 1, "pid": 2, "net": 3, "uts": 4, "user": 4026531837})
+OPEN = Standing(
+    place="box",
+    kind="container",
+    uid=0,
+    capabilities=("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SYS_CHROOT"),
+    seccomp="filter",
+    no_new_privileges=False,
+    user_map="0 0 4294967295",
+    boot_id="boot-1",
+    namespaces={"mnt": 11, "pid": 12, "net": 13, "uts": 14, "user": 4026531837},
+    mounts=parse_mount_points(MOUNTS),
+    devices=("b *:* m", "c *:* m", "c 1:3 rwm"),
+    wall_ms=1.0,
+)
+HARDENED = replace(OPEN, uid=1000, capabilities=(), no_new_privileges=True)
+ROOTLESS = replace(
+    OPEN,
+    user_map="0 100000 65536",
+    namespaces={**OPEN.namespaces, "user": 15},
+    seccomp="disabled",
+    capabilities=("CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_CHOWN", "CAP_SYS_TIME", "CAP_DAC_OVERRIDE"),
+)
+GUEST = replace(OPEN, boot_id="boot-2", seccomp="disabled", devices=(), mounts=())
+
+
+def asked(id_: str) -> Probe:
+    return next(one for one in PROBES if one.id == id_)
+
+
+def reason(id_: str, word: str, who: Standing, *, built_in: bool | None = True) -> str:
+    return decide(Case(asked(id_), word, who, HOST, built_in)).verdict
+
+
+@pytest.mark.parametrize(
+    ("id_", "word", "who", "verdict"),
+    [
+        ("set-clock", "EPERM", OPEN, "denied: capability"),
+        ("set-clock", "EPERM", ROOTLESS, "denied: user namespace"),
+        ("set-clock", "0", GUEST, "allowed: own kernel"),
+        ("new-user-namespace", "EPERM", OPEN, "denied: seccomp"),
+        ("new-user-namespace", "EPERM", replace(OPEN, seccomp="disabled"), "denied: policy"),
+        ("new-user-namespace", "ENOSPC", replace(OPEN, seccomp="disabled"), "denied: limit"),
+        ("mount", "EINVAL", ROOTLESS, "allowed: mnt namespace"),
+        ("mount", "EPERM", OPEN, "denied: capability"),
+        ("change-user", "EINVAL", ROOTLESS, "denied: user namespace"),
+        ("change-user", "0", OPEN, "allowed: process"),
+        ("see-host-process", "hidden", OPEN, "denied: namespace"),
+        ("see-host-process", "hidden", GUEST, "denied: own kernel"),
+        ("see-host-process", "77", replace(OPEN, namespaces=HOST.ids), "reaches the host"),
+        ("reach-host-loopback", "ECONNREFUSED", OPEN, "denied: namespace"),
+        ("gain-privileges", "hidden", HARDENED, "denied: no new privileges"),
+        ("write-setting", "EROFS", OPEN, "denied: read-only mount"),
+        ("write-setting", "EACCES", HARDENED, "denied: file permission"),
+        ("write-setting", "EACCES", ROOTLESS, "denied: user namespace"),
+        ("write-cgroup", "EROFS", OPEN, "denied: read-only mount"),
+        ("write-cgroup", "ENOENT", GUEST, "denied: missing file"),
+        ("execute-from-tmp", "EACCES", HARDENED, "denied: mount option"),
+        ("open-key-list", "3", OPEN, "denied: masked path"),
+        ("open-key-list", "3", GUEST, "allowed: own kernel"),
+        ("list-firmware", "ENOENT", OPEN, "denied: masked path"),
+        ("list-firmware", "ENOENT", GUEST, "denied: missing file"),
+        ("make-device", "0", OPEN, "allowed: mnt namespace"),
+        ("make-device", "EPERM", ROOTLESS, "denied: user namespace"),
+        ("open-made-device", "EPERM", OPEN, "denied: device cgroup"),
+        ("open-made-device", "EPERM", replace(OPEN, devices=("a *:* rwm",), seccomp="disabled"), "denied: policy"),
+        ("open-made-device", "EPERM", HARDENED, "denied: capability"),
+        ("open-memory-device", "ENOENT", OPEN, "denied: missing device"),
+        ("see-addresses", "hidden", OPEN, "denied: capability"),
+        ("same-boot", "0", OPEN, "reaches the host"),
+        ("raw-socket", "3", OPEN, "allowed: net namespace"),
+    ],
+)
+def test_the_reason_follows_from_the_word_and_from_who_asks(id_: str, word: str, who: Standing, verdict: str) -> None:
+    assert reason(id_, word, who) == verdict
+
+
+@pytest.mark.parametrize(
+    ("built_in", "who", "verdict"),
+    [
+        (True, OPEN, "denied: seccomp"),
+        (None, OPEN, "denied: seccomp"),
+        (False, OPEN, "denied: not built in"),
+        (False, GUEST, "denied: not built in"),
+    ],
+)
+def test_a_missing_call_is_told_from_a_filtered_one(built_in: bool | None, who: Standing, verdict: str) -> None:
+    assert reason("load-kernel", "ENOSYS", who, built_in=built_in) == verdict
+
+
+@pytest.mark.parametrize("word", ["", "clock", "found", "Killed", "-1", "E"])
+def test_what_is_no_answer_counts_as_not_asked(word: str) -> None:
+    answer = decide(Case(asked("set-clock"), word, OPEN, HOST, True))
+    assert (answer.allowed, answer.verdict) == (None, "not asked")
+
+
+def test_an_answer_names_its_evidence_and_what_else_stands_there() -> None:
+    answer = decide(Case(asked("write-setting"), "EACCES", HARDENED, HOST, True))
+    assert answer.evidence == (
+        "the kernel said EACCES (Permission denied)",
+        "it asks as user 1000, without CAP_DAC_OVERRIDE",
+        "proc is mounted read-only at /proc/sys",
+    )
+    assert (answer.denied_by, answer.also) == ("file permission", ("read-only mount",))
+
+
+def test_a_capability_that_nobody_asked_for_is_mentioned() -> None:
+    answer = decide(Case(asked("low-port"), "0", HARDENED, HOST, True))
+    assert answer.allowed
+    assert "CAP_NET_BIND_SERVICE is not in CapEff, and was not asked for" in answer.evidence
+
+
+def test_the_name_of_a_place_decides_nothing() -> None:
+    disguised = replace(OPEN, place="host", kind="host")
+    for one in PROBES:
+        for word in ("0", "EPERM", "EACCES", "hidden", "ENOENT"):
+            plain, other = (decide(Case(one, word, who, HOST, True)) for who in (OPEN, disguised))
+            assert replace(other, place="box") == plain
+
+
+def test_the_list_is_long_and_each_probe_says_why_it_is_harmless() -> None:
+    assert len(PROBES) >= 30
+    assert len({one.id for one in PROBES}) == len({one.question for one in PROBES}) == len(PROBES)
+    for one in PROBES:
+        assert one.question.endswith("?") and one.harmless_because and one.touches
+        assert one.reach in {"kernel", "process", "mnt", "pid", "net", "uts"}
+
+
+def test_every_reason_is_explained_and_checked() -> None:
+    assert set(BARRIERS) == {*CHECKS, "policy"}
+
+
+def test_no_probe_writes_to_a_setting_or_attaches_to_a_stranger() -> None:
+    for one in PROBES:
+        assert "sysrq-trigger 1 ," not in one.command and "> /proc" not in one.command
+        assert "/proc/1/" not in one.command and "ptrace 16 " not in one.command
+
+
+def test_mounts_are_read_with_their_options() -> None:
+    mounts = parse_mount_points(MOUNTS)
+    assert mounts[7] == MountPoint("/proc/keys", "tmpfs", frozenset({"rw", "nosuid", "size=65536k", "mode=755"}))
+    assert [covering(path, mounts) for path in ("/etc/passwd", "/proc/sys/vm/x", "/system")] == [
+        mounts[0],
+        mounts[6],
+        mounts[0],
+    ]
+    assert covering("/", ()) is None
+
+
+def test_what_a_probe_prints_is_told_apart_by_a_random_word() -> None:
+    output = "w1 status\nName:\tsh\nw1 boot_id\nabc\nw1 : mount\nnoise\nEPERM\nw1 : chroot\nw1 end\n"
+    facts, said = parts(output, "w1")
+    assert (facts["status"], facts["boot_id"]) == ("Name:\tsh\n", "abc\n")
+    assert said == {"mount": "noise\nEPERM", "chroot": ""}
+
+
+@pytest.mark.parametrize("output", ["", "w1 status\n", "sh: syntax error\n"])
+def test_half_an_output_is_an_error(output: str) -> None:
+    with pytest.raises(ValueError, match="stopped after"):
+        parts(output, "w1")
+
+
+def test_the_script_is_valid_for_the_shells_that_run_it() -> None:
+    variables = {"bait_name": "a b'c", "bait_file": "/x", "bait_port": "1f90", "boot_id": "b", "memory_kb": "1"}
+    text = script(PROBES, variables, "w1")
+    assert len(text) < 64 * 1024
+    for shell in (["sh"], ["busybox", "sh"], ["bash"]):
+        done = subprocess.run([*shell, "-n"], input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_who_asks_is_read_from_proc() -> None:
+    facts = {
+        "status": "Name:\tcat\nUid:\t1000\t1001\t1000\t1000\nCapEff:\t0000000000000001\nNoNewPrivs:\t1\nSeccomp:\t2\n",
+        "user_map": "         0     100000      65536\n",
+        "boot_id": "abc\n",
+        "namespaces": "lrwxrwxrwx 1 root root 0 Jan 1 00:00 uts -> uts:[42]\n",
+        "mounts": MOUNTS,
+        "devices": "a *:* rwm\n",
+    }
+    who = standing(facts, "box", "container", 3.0)
+    assert (who.uid, who.capabilities, who.seccomp, who.no_new_privileges) == (1001, ("CAP_CHOWN",), "filter", True)
+    assert (who.user_map, who.boot_id, who.namespaces) == ("0 100000 65536", "abc", {"uts": 42})
+    assert (who.devices, len(who.mounts)) == (("a *:* rwm",), 10)
+
+
+def test_a_matrix_is_looked_up_counted_and_printed() -> None:
+    one, two = asked("set-clock"), asked("raw-socket")
+    rows = tuple(
+        tuple(decide(Case(each, word, who, HOST, True)) for who, word in ((OPEN, words[0]), (GUEST, words[1])))
+        for each, words in ((one, ("EPERM", "0")), (two, ("3", "3")))
+    )
+    rows = tuple((row[0], replace(row[1], place="vm")) for row in rows)
+    matrix = ProbeMatrix((one, two), (OPEN, replace(GUEST, place="vm")), rows, ("set-clock", "raw-socket"))
+    assert matrix.answer("set-clock", "box").denied_by == "capability"
+    assert matrix.counts("box") == {"allowed: net namespace": 1, "denied: capability": 1}
+    assert matrix.counts("vm") == {"allowed: own kernel": 2}
+    assert repr(matrix).splitlines()[1].split("  ")[0] == "Can it set the clock?"
+    assert repr(matrix).endswith("2 of 2 rows differ")
+    with pytest.raises(KeyError):
+        matrix.answer("set-clock", "nowhere")
+    with pytest.raises(KeyError):
+        matrix.column("nowhere")
+
+
+def test_bad_requests_are_told_before_anything_is_asked() -> None:
+    for call in (lambda: probe(), lambda: probe(host(), host()), lambda: probe(host(), only=["no-such-probe"])):
+        with pytest.raises(BadRequest):
+            call()
