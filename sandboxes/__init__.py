@@ -1,23 +1,30 @@
 """What a reader types: `import sandboxes as sb`."""
 
-from sandboxes import measure, view
+from sandboxes import bare, measure, view
 from sandboxes.checks import check
 from sandboxes.claims import claim
-from sandboxes.containers import container, service
+from sandboxes.containers import container, image, network, pool, registry, service
 from sandboxes.doctor import doctor
 from sandboxes.errors import SandboxError
 from sandboxes.guests import guest
+from sandboxes.probes import probe
 from sandboxes.sandbox import host, twin
 
 __all__ = [
     "SandboxError",
+    "bare",
     "check",
     "claim",
     "container",
     "doctor",
     "guest",
     "host",
+    "image",
     "measure",
+    "network",
+    "pool",
+    "probe",
+    "registry",
     "service",
     "twin",
     "view",
