@@ -5,6 +5,7 @@ from sandboxes.kernel.cgroup_settings import Setting, settings, shares_of, weigh
 from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup, thaw_cgroup
 from sandboxes.kernel.cgroup_writer import attach, join, make_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
+from sandboxes.kernel.inventory import Photograph, more, photograph
 from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
 from sandboxes.kernel.mounts import (
     CgroupMount,
@@ -48,6 +49,7 @@ __all__ = [
     "CAPABILITIES",
     "Cgroup",
     "CgroupMount",
+    "Photograph",
     "Setting",
     "attach",
     "boot_id",
@@ -66,6 +68,7 @@ __all__ = [
     "join",
     "kill_cgroup",
     "make_cgroup",
+    "more",
     "mounts",
     "namespace_groups",
     "namespace_ties",
@@ -91,6 +94,7 @@ __all__ = [
     "parse_pss",
     "parse_seccomp",
     "parse_thread",
+    "photograph",
     "pids_inside",
     "pressure",
     "privileges",
