@@ -3,8 +3,9 @@
 from sandboxes.kernel.cgroup_details import details
 from sandboxes.kernel.cgroup_settings import Setting, settings, shares_of, weight_of
 from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup, thaw_cgroup
-from sandboxes.kernel.cgroup_writer import attach, join, make_cgroup, remove_cgroup, set_limits
+from sandboxes.kernel.cgroup_writer import attach, join, make_cgroup, named_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
+from sandboxes.kernel.inventory import Photograph, more, photograph
 from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
 from sandboxes.kernel.mounts import (
     CgroupMount,
@@ -48,6 +49,7 @@ __all__ = [
     "CAPABILITIES",
     "Cgroup",
     "CgroupMount",
+    "Photograph",
     "Setting",
     "attach",
     "boot_id",
@@ -66,7 +68,9 @@ __all__ = [
     "join",
     "kill_cgroup",
     "make_cgroup",
+    "more",
     "mounts",
+    "named_cgroup",
     "namespace_groups",
     "namespace_ties",
     "namespaces",
@@ -91,6 +95,7 @@ __all__ = [
     "parse_pss",
     "parse_seccomp",
     "parse_thread",
+    "photograph",
     "pids_inside",
     "pressure",
     "privileges",

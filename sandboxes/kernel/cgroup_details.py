@@ -30,6 +30,7 @@ def details(cgroup: Cgroup) -> CgroupDetails:
             memory_high_bytes=_memory_high(files, cgroup),
             memory_parts=_memory_parts(files, cgroup),
             swap=_swap(files, cgroup),
+            pids_peak=_pids_peak(files, cgroup),
             io=_io(files, cgroup),
             pressure=pressure(cgroup, files),
             frozen=is_frozen(cgroup),
@@ -81,6 +82,12 @@ def _swap(files: Files, cgroup: Cgroup) -> SwapStat | None:
         return cgroup_v1.swap(files, folder)
     folder = _v2(cgroup, "memory")
     return cgroup_v2.swap(files, folder) if folder else None
+
+
+def _pids_peak(files: Files, cgroup: Cgroup) -> int | None:
+    """The same file in both versions; Linux 6.1 has it."""
+    folder = _v1(cgroup, "pids") or _v2(cgroup, "pids")
+    return cgroup_v2.number(files, "pids.peak", folder / "pids.peak") if folder else None
 
 
 def _io(files: Files, cgroup: Cgroup) -> tuple[IoStat, ...] | None:

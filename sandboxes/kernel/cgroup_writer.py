@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from sandboxes.errors import BadRequest, RunTimeout, Unavailable
+from sandboxes.errors import BadRequest, RunTimeout, SandboxGone, Unavailable
 from sandboxes.kernel import cgroup_v1
 from sandboxes.kernel.cgroup_files import write
 from sandboxes.kernel.cgroup_settings import names_in_v1, settings
@@ -32,11 +32,7 @@ def make_cgroup(name: str, controllers: Collection[str] = CONTROLLERS, *, unifie
     the controllers, in that of freezer, and, unless `unified` is False, in the version 2 tree: pressure figures and
     cgroup.kill are there only. Raises BadRequest (also when it exists), Unavailable; then nothing new is left.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise BadRequest("name", "is no path of a cgroup.", seen=repr(name), remedy='plain words, as in "mine/box"')
-    mounts = parse_cgroup_mounts(text(PROC / "self/mountinfo"))
-    v1 = {word: mount.folder for mount in reversed(mounts) for word in mount.controllers}
-    tree = next((mount.folder for mount in mounts if mount.version == 2), None)
+    v1, tree = _hierarchies(name)
     in_v1 = [word for asked in controllers for word in names_in_v1(asked) if word in v1]
     in_v2 = [asked for asked in controllers if names_in_v1(asked)[0] not in v1]
     _check_offered(in_v2, tree)
@@ -51,6 +47,18 @@ def make_cgroup(name: str, controllers: Collection[str] = CONTROLLERS, *, unifie
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def named_cgroup(name: str) -> Cgroup:
+    """The cgroup that exists at this path in the mounted hierarchies, whoever made it: such as one's parent, to limit
+    all that is below it together. Raises BadRequest, and SandboxGone when no hierarchy has it.
+    """
+    v1, tree = _hierarchies(name)
+    found = {word: root / name for word, root in v1.items() if (root / name).is_dir()}
+    in_tree = tree / name if tree and (tree / name).is_dir() else None
+    if not found and in_tree is None:
+        raise SandboxGone("There is no such cgroup.", seen=f"{name} in no hierarchy", remedy="make_cgroup() it")
+    return Cgroup(found, in_tree)
 
 
 def remove_cgroup(cgroup: Cgroup, deadline_s: float = 2.0) -> None:
@@ -103,6 +111,15 @@ def set_limits(cgroup: Cgroup, limits: CgroupLimits) -> None:
         limits = _with_memory_v1(limits, cgroup.v1["memory"])
     for setting in settings(limits, cgroup.v1.keys()):
         write(cgroup.folder_of(*names_in_v1(setting.controller)) / setting.file, setting.text, field=setting.file)
+
+
+def _hierarchies(name: str) -> tuple[dict[str, Path], Path | None]:
+    """Where each version 1 controller, and the version 2 tree, is mounted. Raises BadRequest for a bad name."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise BadRequest("name", "is no path of a cgroup.", seen=repr(name), remedy='plain words, as in "mine/box"')
+    mounts = parse_cgroup_mounts(text(PROC / "self/mountinfo"))
+    v1 = {word: mount.folder for mount in reversed(mounts) for word in mount.controllers}
+    return v1, next((mount.folder for mount in mounts if mount.version == 2), None)
 
 
 def _with_memory_v1(limits: CgroupLimits, folder: Path) -> CgroupLimits:

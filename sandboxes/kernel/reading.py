@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def about(pid: int) -> Iterator[None]:
 def text(path: Path) -> str:
     """The file's text; bytes that are no UTF-8 (a process may choose its own name) are kept as escapes."""
     return path.read_bytes().decode(errors="backslashreplace")
+
+
+def numbers() -> list[int]:
+    """The processes that are visible now, by their numbers."""
+    return sorted(int(name) for name in os.listdir(PROC) if name.isdigit())
 
 
 def of(pid: int, name: str) -> str:

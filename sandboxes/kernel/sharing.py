@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from sandboxes.errors import SandboxError
 from sandboxes.kernel.processes import command
-from sandboxes.kernel.reading import PROC, about
+from sandboxes.kernel.reading import PROC, about, numbers
 from sandboxes.model import NAMESPACE_KINDS, NamespaceGroup, NamespaceTies
 
 _GET_USERNS, _GET_PARENT, _GET_NSTYPE, _GET_OWNER_UID = 0xB701, 0xB702, 0xB703, 0xB704
@@ -47,10 +47,10 @@ def namespace_ties(pid: int, kind: str) -> NamespaceTies:
 
 def _links(kinds: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
     """Kind, number, pid of what can be read: a process that has ended keeps only some links, or none."""
-    for pid in sorted(int(name) for name in os.listdir(PROC) if name.isdigit()):
+    for pid in numbers():
         for kind in kinds:
             try:
-                link = os.readlink(f"{PROC}/{pid}/ns/{kind}")
+                link = os.readlink(f"/proc/{pid}/ns/{kind}")
             except PermissionError:
                 break
             except OSError:

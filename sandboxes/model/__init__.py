@@ -22,6 +22,7 @@ from sandboxes.model.cgroups import (
     Stall,
     SwapStat,
 )
+from sandboxes.model.changes import Changes, Inventory, SeenCgroup, SeenLink, SeenMount, SeenProcess
 from sandboxes.model.containers import Container
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator, Device, Guest
@@ -51,6 +52,7 @@ __all__ = [
     "CgroupDetails",
     "CgroupLimits",
     "CgroupSample",
+    "Changes",
     "Check",
     "Container",
     "CpuStat",
@@ -64,6 +66,7 @@ __all__ = [
     "IdRange",
     "ImageContents",
     "ImageLayout",
+    "Inventory",
     "IoLimit",
     "IoStat",
     "Layer",
@@ -100,6 +103,10 @@ __all__ = [
     "Rollout",
     "Route",
     "Sample",
+    "SeenCgroup",
+    "SeenLink",
+    "SeenMount",
+    "SeenProcess",
     "Shield",
     "Stall",
     "Standing",

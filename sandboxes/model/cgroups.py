@@ -138,6 +138,7 @@ class CgroupDetails:
     memory_high_bytes: int | None
     memory_parts: MemoryParts | None
     swap: SwapStat | None
+    pids_peak: int | None
     io: tuple[IoStat, ...] | None
     pressure: PressureStat | None
     frozen: bool

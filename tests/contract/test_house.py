@@ -18,6 +18,7 @@ LEVELS = {
     "request": 1,
     "kernel": 2,
     "lifecycle": 2,
+    "changes": 3,
     "containers": 3,
     "guests": 3,
     "bare": 4,

@@ -24,7 +24,7 @@ DISK = Cgroup({}, V2 / "disk")
 def test_version_2_files_become_details() -> None:
     seen = kernel.details(DISK)
     assert (seen.version, seen.cpu_weight, seen.cpuset_cpus, seen.frozen) == ("v2", 200, "0", True)
-    assert seen.memory_high_bytes == 20 << 20
+    assert (seen.memory_high_bytes, seen.pids_peak) == (20 << 20, 5)
     assert seen.memory_parts == MemoryParts(anon_bytes=11669504, file_bytes=0, inactive_file_bytes=0)
     assert seen.swap == SwapStat(current_bytes=114688, limit_bytes=4 << 20)
     limit = IoLimit("1:0", write_bytes_per_s=2 << 20, read_operations_per_s=50)
@@ -42,7 +42,7 @@ def test_version_2_pressure_is_in_percent_and_microseconds() -> None:
 def test_version_1_files_become_the_same_details() -> None:
     seen = kernel.details(HYBRID)
     assert (seen.version, seen.cpu_weight, seen.cpuset_cpus, seen.frozen) == ("v1", 50, "0", True)
-    assert seen.memory_high_bytes is None
+    assert (seen.memory_high_bytes, seen.pids_peak) == (None, None), "nor was the file of the peak recorded"
     assert seen.memory_parts == MemoryParts(anon_bytes=155648, file_bytes=5324800, inactive_file_bytes=5238784)
     assert seen.swap == SwapStat(current_bytes=0, limit_bytes=1 << 20), "memory+swap less memory"
     limit = IoLimit("254:0", read_bytes_per_s=4 << 20, write_operations_per_s=20)
