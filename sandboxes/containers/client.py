@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import threading
 from collections.abc import Callable
@@ -14,9 +15,9 @@ import urllib3
 
 from sandboxes import model
 from sandboxes.containers import farewell, image
-from sandboxes.containers.abilities import kernel_offer, parse_facts
+from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
-from sandboxes.containers.private import PrivateEngine
+from sandboxes.containers.launch import EngineProcess
 from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
 from sandboxes.kernel import Cgroup, sample
 from sandboxes.lifecycle import LABEL, Owner
@@ -29,7 +30,7 @@ NO_ANSWER = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError,
 class Engine:
     """An engine that answers; `api` is the docker SDK's client. One for a process, shared by its containers."""
 
-    def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: PrivateEngine | None) -> None:
+    def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: EngineProcess | None) -> None:
         self.api, self.endpoint, self.owner, self._process = api, endpoint, mine, process
         self._lock = threading.RLock()
         self._facts: model.Engine | None = None
@@ -50,7 +51,8 @@ class Engine:
 
     @property
     def origin(self) -> str:
-        return "private" if self._process else "reader"
+        """ "reader", or the origin of the engine that was started for this process."""
+        return self._process.origin if self._process else "reader"
 
     @property
     def pid(self) -> int | None:
@@ -62,10 +64,14 @@ class Engine:
         with self._lock:
             if self._facts is None:
                 try:
-                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin, kernel_offer())
+                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin, self._offer())
                 except NO_ANSWER as error:
                     raise self.gone(error) from error
             return self._facts
+
+    def _offer(self) -> KernelOffer:
+        offer = kernel_offer()
+        return offer if self._process is None or self._process.pressure else dataclasses.replace(offer, pressure=False)
 
     def alive(self) -> bool:
         """It answers, now."""
@@ -84,8 +90,8 @@ class Engine:
                 f"{facts.name} would ignore the limit on {', '.join(ignored)} here.",
                 seen=f"{facts.name} {facts.version}, {'rootless, ' if facts.rootless else ''}cgroups "
                 f"{facts.cgroup_version}, cgroup driver {facts.cgroup_driver}",
-                remedy="run the engine as root or on a cgroup v2 host; or ask for no limit: memory=None, cpus=None, "
-                "pids=None",
+                remedy="the book's private engine honours it (run the book as root, BOUNDARIES_ENGINE=private), and so "
+                "does an engine that runs as root; or ask for no limit: memory=None, cpus=None, pids=None",
             )
 
     def prove(self, asked: model.Limits, cgroup: Callable[[], Cgroup]) -> None:
@@ -129,6 +135,16 @@ class Engine:
                 made = self.api.create_network(name, driver="bridge", internal=True, labels=self.owner.label)
                 self._network = made["Id"]
             return self._network
+
+    def create(self, config: dict[str, Any], name: str) -> str:
+        """A container is made, not started; its id. Its cgroup is below this owner's if we started the engine.
+
+        `config` is the body of "Create a container" of the Engine API. Raises docker.errors.APIError.
+        """
+        parent = self._process.cgroup_parent if self._process else ""
+        if parent:
+            config = {**config, "HostConfig": {**config.get("HostConfig", {}), "CgroupParent": parent}}
+        return str(self.api.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
 
     def inspect(self, container_id: str) -> dict[str, Any]:
         """The engine's own record of a container. Raises docker.errors.APIError."""

@@ -249,5 +249,4 @@ def _create(engine: Engine, asked: Wanted, image: str, network: str) -> str:
         "HostConfig": {**asked.host_config(), "NetworkMode": network},
     }
     unique = f"boundaries-{asked.name}-{secrets.token_hex(3)}"
-    made = engine.api.create_container_from_config(config, unique)  # type: ignore[no-untyped-call]
-    return str(made["Id"])
+    return engine.create(config, unique)

@@ -22,7 +22,7 @@ from sandboxes.model.cgroups import (
     SwapStat,
 )
 from sandboxes.model.containers import Container
-from sandboxes.model.engines import Engine
+from sandboxes.model.engines import Engine, Tier
 from sandboxes.model.guests import Accelerator, Device, Guest
 from sandboxes.model.machine import NAMESPACE_KINDS, Host, Namespaces, Process, Thread
 from sandboxes.model.measuring import Check, Measurement, Ratio, Sample, Verdict
@@ -63,6 +63,7 @@ __all__ = [
     "Stall",
     "SwapStat",
     "Thread",
+    "Tier",
     "Twin",
     "Verdict",
 ]
