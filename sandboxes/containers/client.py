@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from sandboxes import model
-from sandboxes.containers import farewell, image
+from sandboxes.containers import farewell, image, oci
 from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
 from sandboxes.containers.launch import EngineProcess
@@ -137,13 +137,12 @@ class Engine:
             return self._network
 
     def create(self, config: dict[str, Any], name: str) -> str:
-        """A container is made, not started; its id. Its cgroup is below this owner's if we started the engine.
+        """A container is made, not started; its id. `config` is the body of "Create a container" of the Engine API.
 
-        `config` is the body of "Create a container" of the Engine API. Raises docker.errors.APIError.
+        An engine that was started for this owner may add what it needs. Raises docker.errors.APIError.
         """
-        parent = self._process.cgroup_parent if self._process else ""
-        if parent:
-            config = {**config, "HostConfig": {**config.get("HostConfig", {}), "CgroupParent": parent}}
+        if self._process:
+            config = {**config, "HostConfig": self._process.host_config(config.get("HostConfig", {}))}
         return str(self.api.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
 
     def inspect(self, container_id: str) -> dict[str, Any]:
@@ -151,12 +150,16 @@ class Engine:
         return dict(self.api.inspect_container(container_id))
 
     def update(self, container_id: str, resources: dict[str, Any]) -> None:
-        """Change limits of a running container (the SDK's call has no PidsLimit). Raises docker.errors.APIError."""
-        address = f"{self.api.base_url}/v{self.api.api_version}/containers/{container_id}/update"
-        answer = self.api.post(address, json=resources, timeout=CALL_S)
+        """Change limits of a running container (the SDK's call has no PidsLimit). Raises docker.errors.APIError.
+
+        Podman takes them by its own API alone, since 4.3.
+        """
+        address, limits = f"v{self.api.api_version}/containers/{container_id}/update", resources
+        if self.facts().name == "Podman":
+            address, limits = f"v4.0.0/libpod/containers/{container_id}/update", oci.resources(resources)
+        answer = self.api.post(f"{self.api.base_url}/{address}", json=limits, timeout=CALL_S)
         if not answer.ok:
-            said = answer.json().get("message", answer.text)
-            raise docker.errors.APIError(said, response=answer, explanation=said)
+            raise docker.errors.APIError(answer.text, response=answer, explanation=_said(answer))
 
     def gone(self, error: Exception) -> SandboxGone:
         """The error to raise when a call met no engine."""
@@ -182,5 +185,12 @@ def import_image(api: docker.APIClient, built: image.Image) -> None:
     try:
         api.inspect_image(built.tag)  # type: ignore[no-untyped-call]
     except docker.errors.ImageNotFound:
-        repository, tag = built.tag.rsplit(":", 1)
-        api.import_image_from_data(built.tar, repository=repository, tag=tag, changes=image.changes())
+        # Podman 4.3 does not look at a tag that comes apart from the name
+        api.import_image_from_data(built.tar, repository=built.tag, changes=image.changes())
+
+
+def _said(answer: requests.Response) -> str:
+    """The engine's words for what it refused."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(answer.json().get("message", answer.text))
+    return answer.text

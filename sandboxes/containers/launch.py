@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -62,8 +63,6 @@ class EngineProcess:
     """
 
     origin = ""
-    cgroup_parent = ""
-    """Where each container must ask for its cgroup to be; empty when the engine was told so at its start."""
     pressure = True
     """Whether its containers are where the kernel keeps pressure files, if it keeps any."""
 
@@ -96,6 +95,10 @@ class EngineProcess:
         with contextlib.suppress(OSError):
             return "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-lines:])
         return "(no log)"
+
+    def host_config(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """A container's HostConfig as this engine needs it to be."""
+        return dict(wanted)
 
     def close(self) -> None:
         """The engine and all its containers are dead and its folder is gone. Safe to repeat."""

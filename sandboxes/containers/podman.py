@@ -11,6 +11,7 @@ import resource
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sandboxes import model
 from sandboxes.containers import runtime
@@ -35,7 +36,7 @@ class PodmanService(EngineProcess):
     def __init__(self, folder: Path, cgroup_parent: str, environment: Mapping[str, str]) -> None:
         paths = programs()
         chosen = _runtime(paths)
-        self.pressure, self.cgroup_parent = chosen.sees_pressure, cgroup_parent
+        self.pressure, self._cgroup_parent = chosen.sees_pressure, cgroup_parent
         make_folder(folder)
         (folder / "containers.conf").write_text(_settings(folder, paths, chosen))
         (folder / "storage.conf").write_text(_storage(folder))
@@ -50,6 +51,15 @@ class PodmanService(EngineProcess):
         argv = [paths["init"], "-s", "--", paths["podman"], "system", "service", "--time", "0"]
         launch = in_namespaces(paths["unshare"], (), folder, chosen.command)
         super().__init__(folder, [*launch, *argv, f"unix://{folder}/d.sock"], {**environment, **own})
+
+    def host_config(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Its cgroup is this owner's, and no limit of resources is above our own.
+
+        Podman raises those to the most that the kernel knows when they are not named, which CAP_SYS_RESOURCE allows.
+        """
+        named = {entry["Name"]: entry for entry in wanted.get("Ulimits") or ()}
+        ours = {name: {"Name": name, "Soft": most, "Hard": most} for name, most in _ceilings().items()}
+        return {**wanted, "CgroupParent": self._cgroup_parent, "Ulimits": [*{**ours, **named}.values()]}
 
 
 def programs() -> dict[str, str]:
@@ -109,12 +119,10 @@ def _runtime(paths: Mapping[str, str]) -> Runtime:
 
 
 def _settings(folder: Path, paths: Mapping[str, str], chosen: Runtime) -> str:
-    """containers.conf(5). Podman would raise limits of resources above our own, which needs CAP_SYS_RESOURCE."""
+    """containers.conf(5)."""
     program = f"{folder}/data/crun" if chosen.name == "crun" else paths["runc"]
-    limits = [f'"{name}={value}:{value}"' for name, value in _ceilings().items()]
     return f"""\
 [containers]
-default_ulimits = [{", ".join(limits)}]
 cgroupns = "private"
 init_path = "{paths["init"]}"
 log_driver = "none"
