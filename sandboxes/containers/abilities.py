@@ -14,6 +14,13 @@ PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 _NO_IO = ("throttle.read_bps_device", "io.max (rbps)")
 """Of the warnings in /info (daemon/info_unix.go of Moby): the kernel or the engine's place has no such limit."""
+NAME_SERVERS = (
+    Path("/usr/lib/podman/aardvark-dns"),
+    Path("/usr/libexec/podman/aardvark-dns"),
+    Path("/usr/lib/cni/dnsname"),
+    Path("/opt/cni/bin/dnsname"),
+)
+"""What lets Podman's containers find each other by name; it works without one, and says nothing of it in /info."""
 
 
 @dataclass(frozen=True)
@@ -71,31 +78,35 @@ def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offe
         pids_limit=obeyed and bool(info.get("PidsLimit")),
         io_limit=obeyed and not (podman and rootless) and _limits_io(info, offer),
         pause=obeyed and "freezer" in offer.controllers,
-        networks="bridge" in drivers,
-        swarm="overlay" in drivers and not (podman or rootless or info.get("LiveRestoreEnabled")),
+        networks="bridge" in drivers and (not podman or any(path.exists() for path in NAME_SERVERS)),
+        swarm="overlay" in drivers
+        and not (podman or (rootless and origin == "reader") or info.get("LiveRestoreEnabled")),
         user_namespaces=rootless or "name=userns" in options,
         psi=obeyed and offer.pressure,
     )
 
 
-def of_private(version: str, runtime: Runtime, offer: KernelOffer) -> model.Engine:
-    """The facts of an engine that would be started as root: what the kernel offers it can use."""
+def foretold(version: str, origin: str, runtime: Runtime, offer: KernelOffer) -> model.Engine:
+    """The facts of a dockerd that would be started: as root it can use what the kernel offers, else no cgroup."""
+    rootless = origin == "rootless"
+    usable = frozenset() if rootless else offer.controllers
     return model.Engine(
         name="Docker",
         version=version,
-        origin="private",
-        rootless=False,
+        origin=origin,
+        rootless=rootless,
         cgroup_version="v2" if offer.layout == "v2" else "v1",
-        cgroup_driver="cgroupfs",
+        cgroup_driver="none" if rootless else "cgroupfs",
         runtime=runtime.name,
-        cpu_limit="cpu" in offer.controllers,
-        memory_limit="memory" in offer.controllers,
-        pids_limit="pids" in offer.controllers,
-        io_limit="blkio" in offer.controllers,
-        pause="freezer" in offer.controllers,
+        cpu_limit="cpu" in usable,
+        memory_limit="memory" in usable,
+        pids_limit="pids" in usable,
+        io_limit="blkio" in usable,
+        pause="freezer" in usable,
         networks=True,
         swarm=True,
-        psi=offer.pressure and runtime.sees_pressure,
+        user_namespaces=rootless,
+        psi=not rootless and offer.pressure and runtime.sees_pressure,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import threading
 from collections.abc import Callable
@@ -13,11 +14,11 @@ import requests
 import urllib3
 
 from sandboxes import model
-from sandboxes.containers import farewell
-from sandboxes.containers.abilities import kernel_offer, parse_facts
+from sandboxes.containers import farewell, oci
+from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
 from sandboxes.containers.images import book
-from sandboxes.containers.private import PrivateEngine
+from sandboxes.containers.launch import EngineProcess
 from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
 from sandboxes.kernel import Cgroup, sample
 from sandboxes.lifecycle import LABEL, Owner
@@ -30,7 +31,7 @@ NO_ANSWER = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError,
 class Engine:
     """An engine that answers; `api` is the docker SDK's client. One for a process, shared by its containers."""
 
-    def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: PrivateEngine | None) -> None:
+    def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: EngineProcess | None) -> None:
         self.api, self.endpoint, self.owner, self._process = api, endpoint, mine, process
         self._lock = threading.RLock()
         self._facts: model.Engine | None = None
@@ -51,7 +52,8 @@ class Engine:
 
     @property
     def origin(self) -> str:
-        return "private" if self._process else "reader"
+        """ "reader", or the origin of the engine that was started for this process."""
+        return self._process.origin if self._process else "reader"
 
     @property
     def pid(self) -> int | None:
@@ -63,10 +65,14 @@ class Engine:
         with self._lock:
             if self._facts is None:
                 try:
-                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin, kernel_offer())
+                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin, self._offer())
                 except NO_ANSWER as error:
                     raise self.gone(error) from error
             return self._facts
+
+    def _offer(self) -> KernelOffer:
+        offer = kernel_offer()
+        return offer if self._process is None or self._process.pressure else dataclasses.replace(offer, pressure=False)
 
     def alive(self) -> bool:
         """It answers, now, and can start containers."""
@@ -87,8 +93,8 @@ class Engine:
                 f"{facts.name} would ignore the limit on {', '.join(ignored)} here.",
                 seen=f"{facts.name} {facts.version}, {'rootless, ' if facts.rootless else ''}cgroups "
                 f"{facts.cgroup_version}, cgroup driver {facts.cgroup_driver}",
-                remedy="run the engine as root or on a cgroup v2 host; or ask for no limit: memory=None, cpus=None, "
-                "pids=None",
+                remedy="the book's private engine honours it (run the book as root, BOUNDARIES_ENGINE=private), and so "
+                "does an engine that runs as root; or ask for no limit: memory=None, cpus=None, pids=None",
             )
 
     def prove(self, asked: model.Limits, cgroup: Callable[[], Cgroup]) -> None:
@@ -131,17 +137,30 @@ class Engine:
                 self._network = made["Id"]
             return self._network
 
+    def create(self, config: dict[str, Any], name: str) -> str:
+        """A container is made, not started; its id. `config` is the body of "Create a container" of the Engine API.
+
+        An engine that was started for this owner may add what it needs. Raises docker.errors.APIError.
+        """
+        if self._process:
+            config = {**config, "HostConfig": self._process.host_config(config.get("HostConfig", {}))}
+        return str(self.api.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
+
     def inspect(self, container_id: str) -> dict[str, Any]:
         """The engine's own record of a container. Raises docker.errors.APIError."""
         return dict(self.api.inspect_container(container_id))
 
     def update(self, container_id: str, resources: dict[str, Any]) -> None:
-        """Change limits of a running container (the SDK's call has no PidsLimit). Raises docker.errors.APIError."""
-        address = f"{self.api.base_url}/v{self.api.api_version}/containers/{container_id}/update"
-        answer = self.api.post(address, json=resources, timeout=CALL_S)
+        """Change limits of a running container (the SDK's call has no PidsLimit). Raises docker.errors.APIError.
+
+        Podman takes them by its own API alone, since 4.3.
+        """
+        address, limits = f"v{self.api.api_version}/containers/{container_id}/update", resources
+        if self.facts().name == "Podman":
+            address, limits = f"v4.0.0/libpod/containers/{container_id}/update", oci.resources(resources)
+        answer = self.api.post(f"{self.api.base_url}/{address}", json=limits, timeout=CALL_S)
         if not answer.ok:
-            said = answer.json().get("message", answer.text)
-            raise docker.errors.APIError(said, response=answer, explanation=said)
+            raise docker.errors.APIError(answer.text, response=answer, explanation=_said(answer))
 
     def gone(self, error: Exception) -> SandboxGone:
         """The error to raise when a call met no engine."""
@@ -160,3 +179,10 @@ class Engine:
                 farewell.remove_labelled(self.api, self.label)
                 self.owner.forget_command("containers")
         self.api.close()
+
+
+def _said(answer: requests.Response) -> str:
+    """The engine's words for what it refused."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(answer.json().get("message", answer.text))
+    return answer.text

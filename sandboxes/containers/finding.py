@@ -1,26 +1,43 @@
-"""The engine of this process: the reader's own when one answers, else a private one, started when first needed."""
+"""The engine of this process: the first tier that has one, opened when first needed.
+
+The tiers, best first: the reader's own engine, a private one, the same without privileges, a Podman service.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 import threading
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol
 
-import docker
-
-from sandboxes import model
-from sandboxes.containers import private, runtime
-from sandboxes.containers.abilities import kernel_offer, of_private, parse_facts
-from sandboxes.containers.client import NO_ANSWER, Engine
-from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
+from sandboxes import model, request
+from sandboxes.containers import podman, private, reader, rootless
+from sandboxes.containers.client import Engine
 from sandboxes.containers.images.busybox import LABEL
-from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner, owner
 from sandboxes.lifecycle.guard import remove_cgroups
 
-T = TypeVar("T")
+CHOICE = "BOUNDARIES_ENGINE"
+"""Environment variable: the one tier to use, by the name of its origin."""
+PROBE_S = 5.0
+
+
+class Tier(Protocol):
+    """A way to an engine; each is a module."""
+
+    ORIGIN: str
+
+    def look(self) -> model.Engine:
+        """What it would be, found out without starting it. Raises EngineUnavailable: why not here."""
+
+    def open_engine(self, mine: Owner, folder: Path) -> Engine:
+        """It answers. Raises EngineUnavailable before anything starts, StartFailed when it does not come up."""
+
+
+TIERS: tuple[Tier, ...] = (reader, private, rootless, podman)
 
 _current: Engine | None = None
 _lock = threading.RLock()
@@ -30,56 +47,66 @@ _numbers = itertools.count(1)
 def engine() -> Engine:
     """The engine of this process: found or started at the first call, and again when it has died.
 
-    Raises EngineUnavailable within 2 s when there is none, StartFailed when a private one does not come up.
+    Raises EngineUnavailable within 2 s when there is none, StartFailed when one does not come up, BadRequest when
+    BOUNDARIES_ENGINE names no tier.
     """
     global _current
     with _lock:
-        mine = owner()
+        tiers, mine = asked(), owner()
         if _current is not None and (_current.owner is not mine or not _current.alive()):
             _discard(_current, mine)
             _current = None
         if _current is None:
-            _current = _open(mine)
+            _current = _open(tiers, mine)
             mine.adopt(_current)
         return _current
 
 
 def find_engine() -> model.Engine:
-    """What engine() would use, found out without starting anything; a private one is described as it would be.
-
-    Raises EngineUnavailable.
-    """
+    """What engine() would use, found out without starting it. Raises EngineUnavailable, BadRequest."""
     with _lock:
         if _current is not None and not _current.owner.closed and _current.alive():
             return _current.facts()
-    found = readers_engine()
-    if isinstance(found, tuple):
-        api, _ = found
+    refused = []
+    for tier in asked():
         try:
-            return parse_facts(api.version(), api.info(), "reader", kernel_offer())
-        finally:
-            api.close()
-    chosen = runtime.chosen_runtime(_telling(found, private.programs))
-    return of_private(private.version(), chosen, kernel_offer())
+            return tier.look()
+        except EngineUnavailable as error:
+            refused.append((tier.ORIGIN, error))
+    raise _none(refused)
 
 
-def readers_engine() -> tuple[docker.APIClient, Endpoint] | list[str]:
-    """The first engine that answers; else what was tried, in words."""
-    tried = []
-    for endpoint in endpoints():
+def find_tiers() -> tuple[model.Tier, ...]:
+    """Every tier, best first, with what it is or would be, or why it is not to be had; "bare" is the last.
+
+    Raises BadRequest when BOUNDARIES_ENGINE names no tier.
+    """
+    found: list[model.Tier] = []
+    chosen = {tier.ORIGIN for tier in asked()}
+    for tier in TIERS:
+        free = tier.ORIGIN in chosen and not any(one.state == "chosen" for one in found)
         try:
-            return endpoint.connect(PROBE_S), endpoint
-        except (docker.errors.DockerException, *NO_ANSWER, OSError) as error:
-            tried.append(f"{endpoint.source} ({endpoint.url}) does not answer: {type(error).__name__}")
-    return tried
+            found.append(model.Tier(tier.ORIGIN, "chosen" if free else "possible", tier.look()))
+        except EngineUnavailable as error:
+            found.append(model.Tier(tier.ORIGIN, "not here", None, f"{error.what} ({error.seen})", error.remedy))
+    return (*found, _bare(any(one.state == "chosen" for one in found)))
+
+
+def asked() -> tuple[Tier, ...]:
+    """Those that may be used: the one that BOUNDARIES_ENGINE names, else all. Raises BadRequest."""
+    named = os.environ.get(CHOICE)
+    if not named:
+        return TIERS
+    request.one_of(CHOICE, named, [tier.ORIGIN for tier in TIERS])
+    return tuple(tier for tier in TIERS if named == tier.ORIGIN)
 
 
 def remove_images() -> int:
     """Afterwards the reader's own engine, when one answers, has none of this book's images; how many it had."""
-    found = readers_engine()
-    if isinstance(found, list):
+    try:
+        api = reader.connect()
+    except EngineUnavailable:
         return 0
-    api, _ = found
     try:
         images = api.images(filters={"label": LABEL})
         for entry in sorted(
@@ -91,22 +118,38 @@ def remove_images() -> int:
         api.close()
 
 
-def _open(mine: Owner) -> Engine:
-    found = readers_engine()
-    if isinstance(found, tuple):
-        return Engine(*found, mine, None)
-    _telling(found, private.programs)
-    folder = mine.folder / f"engine{next(_numbers)}"
-    process = PrivateEngine(folder, f"/boundaries-{mine.id}", mine.environment())
-    return Engine(process.api, process.endpoint, mine, process)
+def _open(tiers: tuple[Tier, ...], mine: Owner) -> Engine:
+    refused = []
+    for tier in tiers:
+        try:
+            return tier.open_engine(mine, mine.folder / f"engine{next(_numbers)}")
+        except EngineUnavailable as error:
+            refused.append((tier.ORIGIN, error))
+    raise _none(refused)
 
 
-def _telling(tried: Sequence[str], look: Callable[[], T]) -> T:
-    """What `look` returns; when nothing can be started, its error also tells which engines were tried."""
+def _none(refused: list[tuple[str, EngineUnavailable]]) -> EngineUnavailable:
+    """One error of those of all tiers."""
+    words = "; ".join(f"{origin}: {error.what} ({error.seen})" for origin, error in refused)
+    bare = _bare(False)
+    also = "; without any engine `sb.bare` works here: namespaces can be made" if bare.state == "chosen" else ""
+    remedies = dict.fromkeys(error.remedy for _, error in refused)
+    return EngineUnavailable(
+        "No container engine answers, and none can be started here.", seen=words, remedy="; or ".join(remedies) + also
+    )
+
+
+def _bare(engine: bool) -> model.Tier:
+    """Namespaces without an engine: this user may make them, tried out (unshare(1))."""
+    words = ["--mount", "--pid", "--fork"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
     try:
-        return look()
-    except EngineUnavailable as error:
-        raise EngineUnavailable(error.what, seen="; ".join([error.seen, *tried]), remedy=error.remedy) from error
+        done = subprocess.run(["unshare", *words, "true"], capture_output=True, text=True, timeout=PROBE_S, check=False)  # noqa: S607
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return model.Tier("bare", "not here", None, str(error), "apt-get install util-linux")
+    if done.returncode:
+        remedy = "allow user namespaces (sysctl user.max_user_namespaces), or run the book as root"
+        return model.Tier("bare", "not here", None, done.stderr.strip(), remedy)
+    return model.Tier("bare", "possible" if engine else "chosen", None, "namespaces by hand, with sb.bare")
 
 
 def _discard(dead: Engine, mine: Owner) -> None:
@@ -115,5 +158,5 @@ def _discard(dead: Engine, mine: Owner) -> None:
         return
     mine.release(dead)
     dead.close()
-    if dead.origin == "private":
+    if dead.origin != reader.ORIGIN:
         remove_cgroups(mine.id)

@@ -1,23 +1,60 @@
-"""The process of an engine that was started for this book, from its launch until nothing of it is left."""
+"""The process of an engine that was started for this book, from its launch until nothing of it is left.
+
+It lives in namespaces of its own. Its first process there is tini, which reaps zombies; its data lie on a tmpfs that
+only it sees; when the process that `unshare` left in our namespaces dies, the kernel ends the whole pid namespace, and
+with it every container.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import docker
 
 from sandboxes.containers.endpoints import Endpoint
 from sandboxes.errors import StartFailed
+from sandboxes.kernel import host
 
 START_S = 30.0
 EVERYWHERE = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 """After the caller's PATH: the programs of an engine are often where only root looks."""
+DATA_MIB = 512
+APART = ("--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=SIGKILL", "--mount-proc")
+AS_NOBODY = ("--user", "--map-root-user", "--map-auto")
+"""unshare(1): root inside is this user outside, the others are the user's range of /etc/subuid."""
+
+_LAUNCH = """
+set -e
+cd "$1"
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p "$1"
+mount -c --bind . "$1"
+for place in /etc /opt /var/lib; do
+  mkdir -p "/run/over$place/upper" "/run/over$place/work"
+  mount -t overlay -o "lowerdir=$place,upperdir=/run/over$place/upper,workdir=/run/over$place/work" overlay "$place"
+done
+mount -t tmpfs -o "size=$2,mode=755" tmpfs "$1/data"
+mkdir "$1/data/tmp"
+cd /
+[ ! -f "$1/crun" ] || cp -p "$1/crun" "$1/data/crun"
+ip link set lo up
+echo 0 > /proc/sys/net/ipv4/ip_forward
+shift 2
+exec "$@"
+"""
+"""Of what an engine writes the machine sees the folder alone: the sockets of its shims (/run/containerd), its key
+(/etc/docker), its plug-ins' folders (/opt/containerd) and its networks (/var/lib, /etc/cni) go with its namespace.
+The runtime is copied because the folder may be on a mount from which nothing is executed; our tmpfs is not.
+Nothing is forwarded between bridges: that keeps networks apart here, where the engine makes no packet filter rules.
+"""
 
 
 class EngineProcess:
@@ -27,6 +64,8 @@ class EngineProcess:
     """
 
     origin = ""
+    pressure = True
+    """Whether its containers are where the kernel keeps pressure files, if it keeps any."""
 
     def __init__(self, folder: Path, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -60,11 +99,15 @@ class EngineProcess:
 
     def alive(self) -> bool:
         """Its containerd, if it has one, listens: without it an engine answers and can start nothing for 10 s."""
-        address = self.folder / "exec/containerd/containerd.sock"
+        address = Path(f"/proc/{self.pid}/root{self.folder}/data/exec/containerd/containerd.sock")
         with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError):
             line.connect(str(address))
             return True
-        return not address.exists()
+        return not os.access(address, os.F_OK)
+
+    def host_config(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """A container's HostConfig as this engine needs it to be."""
+        return dict(wanted)
 
     def close(self) -> None:
         """The engine and all its containers are dead and its folder is gone. Safe to repeat."""
@@ -90,9 +133,26 @@ class EngineProcess:
         )
 
 
-def found_programs(*names: str, path: str) -> dict[str, str]:
+def make_folder(folder: Path) -> None:
+    """The folder of an engine, with the place for its data in it."""
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "data").mkdir(mode=0o700)
+
+
+def in_namespaces(unshare: str, apart: Sequence[str], folder: Path, tree: str) -> list[str]:
+    """Words before an engine's own: they put it into its namespaces, with its own view of /run, /etc and its data.
+
+    `apart` are unshare's words for a user namespace, if any; `tree` is a Runtime's command.
+    """
+    size = min(DATA_MIB << 20, host().memory_bytes // 4)
+    script = f"{tree}\n{_LAUNCH}"
+    return [unshare, *apart, *APART, "--propagation", "private", "sh", "-c", script, "sh", str(folder), str(size)]
+
+
+def found_programs(*names: str) -> dict[str, str]:
     """Paths of those programs that are there, looking also where only root looks as a rule."""
-    return {name: where for name in names if (where := shutil.which(name, path=path + EVERYWHERE))}
+    search = os.environ.get("PATH", "") + EVERYWHERE
+    return {name: where for name in names if (where := shutil.which(name, path=search))}
 
 
 def _until_refused(address: Path, deadline_s: float = 2.0) -> None:

@@ -38,10 +38,10 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
         config["ExposedPorts"] = {port: {} for port in bound}
         config["HostConfig"]["PortBindings"] = bound
     unique = f"boundaries-{asked.name}-{secrets.token_hex(3)}"
-    made = engine.api.create_container_from_config(config, unique)  # type: ignore[no-untyped-call]
+    made = engine.create(config, unique)
     for network in networks[1:]:
-        engine.api.connect_container_to_network(made["Id"], network, aliases=[asked.name])
-    return str(made["Id"])
+        engine.api.connect_container_to_network(made, network, aliases=[asked.name])
+    return made
 
 
 def bindings(engine: Engine, asked: Wanted) -> dict[str, Any]:

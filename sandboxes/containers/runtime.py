@@ -16,7 +16,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -54,11 +54,12 @@ class Runtime:
         return self.tree != "unmounted"
 
 
-def chosen_runtime(paths: Mapping[str, str]) -> Runtime:
+def chosen_runtime(paths: Mapping[str, str], apart: Sequence[str] = ()) -> Runtime:
     """The first of crun's ways under which a container runs here, else runc.
 
-    `paths` are those of crun (if it is there), docker-init, unshare. Tried once for a crun and a kernel (about 50 ms;
-    others who ask meanwhile wait for the same answer), then known from the cache.
+    `paths` are those of crun (if it is there), docker-init, unshare; `apart` are unshare's words for a user namespace.
+    Tried once for a crun, a kernel and a user (about 50 ms; others who ask meanwhile wait for the same answer), then
+    known from the cache.
     """
     if "crun" not in paths:
         return Runtime("runc")
@@ -69,7 +70,7 @@ def chosen_runtime(paths: Mapping[str, str]) -> Runtime:
             if known["where"] == where:
                 return Runtime(known["name"], known["tree"])
         ways = [Runtime("crun", tree) for tree in (TREES if host().cgroups == "hybrid" else ["as it is"])]
-        found = next((way for way in ways if _runs(paths, way)), Runtime("runc"))
+        found = next((way for way in ways if _runs(paths, way, apart)), Runtime("runc"))
         kept.seek(0)
         kept.truncate()
         json.dump({"where": where, **asdict(found)}, kept, indent=1)
@@ -87,18 +88,18 @@ def crun_wrapper(crun: str) -> str:
     )
 
 
-def _runs(paths: Mapping[str, str], way: Runtime) -> bool:
+def _runs(paths: Mapping[str, str], way: Runtime, apart: Sequence[str]) -> bool:
     """A container with limits, whose one process is docker-init saying its version, ran under crun and ended well."""
     with tempfile.TemporaryDirectory(prefix="boundaries-") as folder:
         bundle = Path(folder)
         for name in ("dev", "proc"):
             (bundle / "root" / name).mkdir(parents=True)
         shutil.copy2(paths["docker-init"], bundle / "root/init")
-        (bundle / "config.json").write_text(json.dumps(_bundle()))
+        (bundle / "config.json").write_text(json.dumps(_bundle(limits=not apart)))
         crun = [paths["crun"], "--root", f"{folder}/state", "run", "--bundle", folder, _PROBE]
-        apart = [paths["unshare"], "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL"]
+        alone = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"]
         try:
-            command = [*apart, "--mount-proc", "sh", "-c", f'{way.command} && exec "$@"', "sh", *crun]
+            command = [paths["unshare"], *apart, *alone, "sh", "-c", f'{way.command} && exec "$@"', "sh", *crun]
             done = subprocess.run(command, capture_output=True, timeout=PROBE_S, check=False, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
             return False
@@ -107,9 +108,10 @@ def _runs(paths: Mapping[str, str], way: Runtime) -> bool:
         return done.returncode == 0
 
 
-def _bundle() -> dict[str, Any]:
+def _bundle(*, limits: bool) -> dict[str, Any]:
     """config.json of the OCI runtime specification."""
     kinds = ("pid", "mount", "ipc", "uts", "network")
+    resources = {"memory": {"limit": 64 << 20}, "pids": {"limit": 16}, "cpu": {"quota": 50000, "period": 100000}}
     return {
         "ociVersion": "1.0.0",
         "process": {"user": {"uid": 0, "gid": 0}, "args": ["/init", "--version"], "cwd": "/", "env": ["PATH=/"]},
@@ -118,11 +120,7 @@ def _bundle() -> dict[str, Any]:
         "linux": {
             "cgroupsPath": f"/boundaries-{_PROBE}/{_PROBE}",
             "namespaces": [{"type": kind} for kind in kinds],
-            "resources": {
-                "memory": {"limit": 64 << 20},
-                "pids": {"limit": 16},
-                "cpu": {"quota": 50000, "period": 100000},
-            },
+            "resources": resources if limits else {},
         },
     }
 

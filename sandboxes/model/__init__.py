@@ -24,7 +24,7 @@ from sandboxes.model.cgroups import (
 )
 from sandboxes.model.changes import Changes, Inventory, SeenCgroup, SeenLink, SeenMount, SeenProcess
 from sandboxes.model.containers import Container
-from sandboxes.model.engines import Engine
+from sandboxes.model.engines import Engine, Tier
 from sandboxes.model.guests import Accelerator, Device, Guest
 from sandboxes.model.images import Blob, BuildStep, ImageContents, ImageLayout, Layer, LayerEntry, SystemParts, Transfer
 from sandboxes.model.limits import Limits
@@ -115,6 +115,7 @@ __all__ = [
     "SystemParts",
     "Task",
     "Thread",
+    "Tier",
     "Transfer",
     "Twin",
     "Verdict",

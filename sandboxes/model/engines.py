@@ -42,3 +42,18 @@ class Engine:
     def enforces(self) -> frozenset[str]:
         """The limits that it really applies here: those of "cpu", "memory", "pids" and "io"."""
         return frozenset(name for name in ("cpu", "memory", "pids", "io") if getattr(self, f"{name}_limit"))
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One of the ways to an engine, by the name of its origin; "bare" stands for namespaces without an engine.
+
+    `state` is "chosen", "possible" (and not needed) or "not here"; `engine` is what it is or would be; `why` and
+    `remedy` say what is in the way and what to do about it.
+    """
+
+    name: str
+    state: str
+    engine: Engine | None
+    why: str = ""
+    remedy: str = ""

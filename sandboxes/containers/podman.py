@@ -1,0 +1,157 @@
+"""A Podman service of our own: its API is Docker's, its storage, networks and cgroups are this owner's.
+
+Podman has no engine that goes on running; `podman system service` answers the API and starts a conmon for each
+container. In a pid namespace of its own all of that ends with its first process.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sandboxes import model
+from sandboxes.containers import runtime
+from sandboxes.containers.abilities import NAME_SERVERS, kernel_offer
+from sandboxes.containers.client import Engine
+from sandboxes.containers.launch import EngineProcess, found_programs, in_namespaces, make_folder
+from sandboxes.containers.runtime import Runtime
+from sandboxes.errors import EngineUnavailable
+from sandboxes.lifecycle import Owner
+
+ORIGIN = "podman"
+PROGRAMS = ("podman", "conmon", "unshare", "mount", "ip")
+INITS = ("docker-init", "catatonit", "tini-static")
+"""Programs that can be process 1 of a container: statically linked, and reaping zombies."""
+
+
+class PodmanService(EngineProcess):
+    """A running service whose containers' cgroups are below `cgroup_parent`. Raises as programs(), and StartFailed."""
+
+    origin = ORIGIN
+
+    def __init__(self, folder: Path, cgroup_parent: str, environment: Mapping[str, str]) -> None:
+        paths = programs()
+        chosen = _runtime(paths)
+        self.pressure, self._cgroup_parent = chosen.sees_pressure, cgroup_parent
+        make_folder(folder)
+        (folder / "containers.conf").write_text(_settings(folder, paths, chosen))
+        (folder / "storage.conf").write_text(_storage(folder))
+        if chosen.name == "crun":
+            (folder / "crun").write_text(runtime.crun_wrapper(paths["crun"]))
+            (folder / "crun").chmod(0o755)
+        own = {
+            "CONTAINERS_CONF": f"{folder}/containers.conf",
+            "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf",
+            "TMPDIR": f"{folder}/data/tmp",
+        }
+        argv = [paths["init"], "-s", "--", paths["podman"], "system", "service", "--time", "0"]
+        launch = in_namespaces(paths["unshare"], (), folder, chosen.command)
+        super().__init__(folder, [*launch, *argv, f"unix://{folder}/d.sock"], {**environment, **own})
+
+    def host_config(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Its cgroup is this owner's, and no limit of resources is above our own.
+
+        Podman raises those to the most that the kernel knows when they are not named, which CAP_SYS_RESOURCE allows.
+        """
+        named = {entry["Name"]: entry for entry in wanted.get("Ulimits") or ()}
+        ours = {name: {"Name": name, "Soft": most, "Hard": most} for name, most in _ceilings().items()}
+        return {**wanted, "CgroupParent": self._cgroup_parent, "Ulimits": [*{**ours, **named}.values()]}
+
+
+def programs() -> dict[str, str]:
+    """Paths of the programs that the launch needs. Raises EngineUnavailable where they are missing, or without root."""
+    found = found_programs(*PROGRAMS, *INITS, "crun", "runc")
+    missing = [name for name in PROGRAMS if name not in found]
+    inits = [found[name] for name in INITS if name in found]
+    if missing or not inits or not ("crun" in found or "runc" in found):
+        lacks = missing + ([] if inits else ["an init (tini-static)"])
+        raise EngineUnavailable(
+            "A Podman service needs programs that are missing.",
+            seen=f"not installed: {', '.join(lacks) or 'crun or runc'}",
+            remedy="apt-get install podman crun tini iproute2",
+        )
+    if os.geteuid() != 0:
+        raise EngineUnavailable(
+            "A Podman service of the book's own needs root.",
+            seen=f"this is user {os.geteuid()}",
+            remedy="systemctl --user start podman.socket makes it the reader's own engine; or run the book as root",
+        )
+    return {**found, "init": inits[0]}
+
+
+def look() -> model.Engine:
+    """What would be started: nothing is, but perhaps one tiny container (runtime.py). Raises EngineUnavailable."""
+    paths = programs()
+    chosen, offer = _runtime(paths), kernel_offer()
+    said = subprocess.run(
+        [paths["podman"], "--version"], capture_output=True, text=True, timeout=10, check=False
+    ).stdout
+    return model.Engine(
+        name="Podman",
+        version=said.removeprefix("podman version ").strip(),
+        origin=ORIGIN,
+        rootless=False,
+        cgroup_version="v2" if offer.layout == "v2" else "v1",
+        cgroup_driver="cgroupfs",
+        runtime=chosen.name,
+        cpu_limit="cpu" in offer.controllers,
+        memory_limit="memory" in offer.controllers,
+        pids_limit="pids" in offer.controllers,
+        io_limit="blkio" in offer.controllers,
+        pause="freezer" in offer.controllers,
+        networks=any(path.exists() for path in NAME_SERVERS),
+        psi=offer.pressure and chosen.sees_pressure,
+    )
+
+
+def open_engine(mine: Owner, folder: Path) -> Engine:
+    """It runs. Raises EngineUnavailable before anything starts, StartFailed."""
+    process = PodmanService(folder, f"/boundaries-{mine.id}", mine.environment())
+    return Engine(process.api, process.endpoint, mine, process)
+
+
+def _runtime(paths: Mapping[str, str]) -> Runtime:
+    return runtime.chosen_runtime({**paths, "docker-init": paths["init"]})
+
+
+def _settings(folder: Path, paths: Mapping[str, str], chosen: Runtime) -> str:
+    """containers.conf(5)."""
+    program = f"{folder}/data/crun" if chosen.name == "crun" else paths["runc"]
+    return f"""\
+[containers]
+cgroupns = "private"
+init_path = "{paths["init"]}"
+log_driver = "none"
+
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+init_path = "{paths["init"]}"
+runtime = "{chosen.name}"
+
+[engine.runtimes]
+{chosen.name} = ["{program}"]
+
+[network]
+network_config_dir = "{folder}/data/networks"
+"""
+
+
+def _storage(folder: Path) -> str:
+    """containers-storage.conf(5)."""
+    return f"""\
+[storage]
+driver = "overlay"
+runroot = "{folder}/data/run"
+graphroot = "{folder}/data/root"
+"""
+
+
+def _ceilings() -> dict[str, int]:
+    """Our own hard limits (getrlimit(2)), which a container inherits; -1 is none."""
+    names = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    return {name: resource.getrlimit(number)[1] for name, number in names.items()}
