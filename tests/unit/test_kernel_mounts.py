@@ -51,8 +51,9 @@ def test_the_mount_on_top_counts() -> None:
 
 
 def test_our_own_mounts_are_those_of_findmnt() -> None:
+    before = kernel.mounts(os.getpid())
     listed = subprocess.run(["findmnt", "-rno", "TARGET,FSTYPE"], capture_output=True, text=True, check=True).stdout
-    ours = {(mount.target, mount.fstype) for mount in kernel.mounts(os.getpid())}
+    ours = {(mount.target, mount.fstype) for mount in (*before, *kernel.mounts(os.getpid()))}
     theirs = {tuple(line.split(" ")) for line in listed.replace("\\x20", " ").splitlines() if "\\x" not in line}
     assert theirs <= ours
 

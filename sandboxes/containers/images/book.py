@@ -68,9 +68,8 @@ def configuration(image: Image, diff_id: str) -> bytes:
 
 
 def _imported(api: docker.APIClient, image: Image, tar: IO[bytes]) -> Iterator[dict[str, Any]]:
-    repository, tag = image.tag.rsplit(":", 1)
     changes = [f"ENV PATH={image.path}", f'CMD ["{image.command}"]', f"LABEL {LABEL}=1"]
-    asked = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": changes}
+    asked = {"fromSrc": "-", "repo": image.tag, "changes": changes}  # Podman 4.3 takes no tag apart from it
     return events(api, "/images/create", tar, asked, timeout_s=TAKE_S)
 
 
