@@ -22,12 +22,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making cgroups needs 
 
 SPIN = ["sh", "-c", "while :; do :; done"]
 CROWD = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
-JOINING = (
-    "import os, sys\nfrom pathlib import Path\nfrom sandboxes.kernel import Cgroup, join\n"
-    "v2 = Path(sys.argv[1]) if sys.argv[1] else None\n"
-    "join(Cgroup(dict(zip(sys.argv[2::2], map(Path, sys.argv[3::2]))), v2))\n"
-    "print(open('/proc/self/cgroup').read(), end='')"
-)
 
 
 def _waiting(argv: list[str]) -> subprocess.Popen[str]:
@@ -97,17 +91,6 @@ def test_an_attached_process_is_a_member_in_every_hierarchy(
     seen = kernel.cgroup_of(child.pid)
     assert {name: seen.v1[name] for name in group.v1} == dict(group.v1)
     assert group.v2 in (None, seen.v2)
-
-
-def test_a_process_can_join_by_itself(group: Cgroup) -> None:
-    words = [word for name, folder in group.v1.items() for word in (name, str(folder))]
-    done = subprocess.run(
-        [sys.executable, "-c", JOINING, str(group.v2 or ""), *words], capture_output=True, text=True, check=True
-    )
-    joined = kernel.parse_membership(done.stdout)
-    expected = str(group.folder).partition("/boundaries-")[2]
-    for name in [*group.v1, *([""] if group.v2 else [])]:
-        assert joined[name] == f"/boundaries-{expected}"
 
 
 def test_limits_are_in_the_kernels_files_and_change_and_are_lifted(group: Cgroup) -> None:
