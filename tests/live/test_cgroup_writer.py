@@ -278,7 +278,7 @@ def test_a_crowd_that_forks_is_killed_to_the_last(whole: bool, frozen: bool) -> 
 
 
 def test_a_cgroup_that_is_removed_is_gone_from_every_hierarchy() -> None:
-    group = kernel.make_cgroup(f"boundaries-{owner().id}-once")
+    group = kernel.make_cgroup(f"boundaries-{owner().id}/once-{time.monotonic_ns()}")
     assert _folders_named(group.folder.name)
     kernel.remove_cgroup(group)
     kernel.remove_cgroup(group)
@@ -331,8 +331,8 @@ def test_names_that_leave_their_place_are_refused(name: str) -> None:
 
 def test_a_controller_that_does_not_exist_is_unavailable_and_leaves_nothing() -> None:
     with pytest.raises(Unavailable, match="bogus"):
-        kernel.make_cgroup(f"boundaries-{owner().id}-bogus", ("cpu", "bogus"))
-    assert not _folders_named(f"boundaries-{owner().id}-bogus")
+        kernel.make_cgroup(f"boundaries-{owner().id}/bogus-controller", ("cpu", "bogus"))
+    assert not _folders_named("bogus-controller")
 
 
 def test_a_value_that_the_kernel_refuses_is_a_bad_request(group: Cgroup) -> None:
