@@ -1,6 +1,7 @@
 """What a reader types: `import sandboxes as sb`."""
 
 from sandboxes import bare, measure, view
+from sandboxes.changes import changes
 from sandboxes.checks import check
 from sandboxes.claims import claim
 from sandboxes.containers import container, image, network, pool, registry, service
@@ -13,6 +14,7 @@ from sandboxes.sandbox import host, twin
 __all__ = [
     "SandboxError",
     "bare",
+    "changes",
     "check",
     "claim",
     "container",

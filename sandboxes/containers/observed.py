@@ -26,6 +26,14 @@ class ObservedContainer(RunningContainer):
                 raise SandboxGone("The cgroup is empty.", seen=str(self.cgroup().folder), remedy="start a new one")
             return seen
 
+    def details(self) -> model.CgroupDetails:
+        """The rarer figures of its cgroup, about 0.5 ms: weight, swap, disks, pressure, the freezer; None: not known.
+
+        Raises SandboxGone, Unavailable.
+        """
+        with self._open():
+            return kernel.details(self.cgroup())
+
     def stats(self, interval_s: float = 0.5) -> model.Activity:
         """What it does: rates between two readings of its files, `interval_s` apart. (Engines take 2 s for their own.)
 

@@ -3,7 +3,7 @@
 from sandboxes.kernel.cgroup_details import details
 from sandboxes.kernel.cgroup_settings import Setting, settings, shares_of, weight_of
 from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup, thaw_cgroup
-from sandboxes.kernel.cgroup_writer import attach, join, make_cgroup, named_cgroup, remove_cgroup, set_limits
+from sandboxes.kernel.cgroup_writer import attach, make_cgroup, named_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
 from sandboxes.kernel.inventory import Photograph, more, photograph
 from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
@@ -65,7 +65,6 @@ __all__ = [
     "host_pressure",
     "is_frozen",
     "is_zombie",
-    "join",
     "kill_cgroup",
     "make_cgroup",
     "more",

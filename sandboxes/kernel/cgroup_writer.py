@@ -82,23 +82,13 @@ def remove_cgroup(cgroup: Cgroup, deadline_s: float = 2.0) -> None:
 def attach(cgroup: Cgroup, pid: int) -> None:
     """The process with all its threads is a member; children that it has already stay where they are.
 
-    The kernel waits for all CPUs to take notice, some 10 ms, when nobody else has just done the same: see join().
+    The kernel waits for all CPUs to take notice, some 10 ms, when nobody else has just done the same. In version 1 a
+    process with one thread enters without that wait, by writing "0" to `tasks` itself (cgroup_attach_lock() in
+    kernel/cgroup/cgroup.c).
     Raises SandboxGone when process or cgroup has ended, Unavailable when this user may not.
     """
     for folder in cgroup.folders:
         write(folder / "cgroup.procs", str(pid), field="pid")
-
-
-def join(cgroup: Cgroup) -> None:
-    """The calling thread is a member: meant for a child between fork and exec, which has no other thread.
-
-    In version 1 one thread may move itself without the wait that attach() has (`tasks`; cgroup_attach_lock() in
-    kernel/cgroup/cgroup.c); version 2 moves whole processes. Raises SandboxGone, Unavailable.
-    """
-    for folder in dict.fromkeys(cgroup.v1.values()):
-        write(folder / "tasks", "0", field="pid")
-    if cgroup.v2:
-        write(cgroup.v2 / "cgroup.procs", "0", field="pid")
 
 
 def set_limits(cgroup: Cgroup, limits: CgroupLimits) -> None:

@@ -22,12 +22,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making cgroups needs 
 
 SPIN = ["sh", "-c", "while :; do :; done"]
 CROWD = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
-JOINING = (
-    "import os, sys\nfrom pathlib import Path\nfrom sandboxes.kernel import Cgroup, join\n"
-    "v2 = Path(sys.argv[1]) if sys.argv[1] else None\n"
-    "join(Cgroup(dict(zip(sys.argv[2::2], map(Path, sys.argv[3::2]))), v2))\n"
-    "print(open('/proc/self/cgroup').read(), end='')"
-)
 
 
 def _waiting(argv: list[str]) -> subprocess.Popen[str]:
@@ -97,17 +91,6 @@ def test_an_attached_process_is_a_member_in_every_hierarchy(
     seen = kernel.cgroup_of(child.pid)
     assert {name: seen.v1[name] for name in group.v1} == dict(group.v1)
     assert group.v2 in (None, seen.v2)
-
-
-def test_a_process_can_join_by_itself(group: Cgroup) -> None:
-    words = [word for name, folder in group.v1.items() for word in (name, str(folder))]
-    done = subprocess.run(
-        [sys.executable, "-c", JOINING, str(group.v2 or ""), *words], capture_output=True, text=True, check=True
-    )
-    joined = kernel.parse_membership(done.stdout)
-    expected = str(group.folder).partition("/boundaries-")[2]
-    for name in [*group.v1, *([""] if group.v2 else [])]:
-        assert joined[name] == f"/boundaries-{expected}"
 
 
 def test_limits_are_in_the_kernels_files_and_change_and_are_lifted(group: Cgroup) -> None:
@@ -295,7 +278,7 @@ def test_a_crowd_that_forks_is_killed_to_the_last(whole: bool, frozen: bool) -> 
 
 
 def test_a_cgroup_that_is_removed_is_gone_from_every_hierarchy() -> None:
-    group = kernel.make_cgroup(f"boundaries-{owner().id}-once")
+    group = kernel.make_cgroup(f"boundaries-{owner().id}/once-{time.monotonic_ns()}")
     assert _folders_named(group.folder.name)
     kernel.remove_cgroup(group)
     kernel.remove_cgroup(group)
@@ -348,8 +331,8 @@ def test_names_that_leave_their_place_are_refused(name: str) -> None:
 
 def test_a_controller_that_does_not_exist_is_unavailable_and_leaves_nothing() -> None:
     with pytest.raises(Unavailable, match="bogus"):
-        kernel.make_cgroup(f"boundaries-{owner().id}-bogus", ("cpu", "bogus"))
-    assert not _folders_named(f"boundaries-{owner().id}-bogus")
+        kernel.make_cgroup(f"boundaries-{owner().id}/bogus-controller", ("cpu", "bogus"))
+    assert not _folders_named("bogus-controller")
 
 
 def test_a_value_that_the_kernel_refuses_is_a_bad_request(group: Cgroup) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -51,11 +52,14 @@ def test_the_mount_on_top_counts() -> None:
 
 
 def test_our_own_mounts_are_those_of_findmnt() -> None:
+    """What was mounted before and after findmnt looked, spaces in names and all."""
+    words = ["findmnt", "--list", "--json", "-o", "TARGET,FSTYPE,OPTIONS"]
     before = kernel.mounts(os.getpid())
-    listed = subprocess.run(["findmnt", "-rno", "TARGET,FSTYPE"], capture_output=True, text=True, check=True).stdout
-    ours = {(mount.target, mount.fstype) for mount in (*before, *kernel.mounts(os.getpid()))}
-    theirs = {tuple(line.split(" ")) for line in listed.replace("\\x20", " ").splitlines() if "\\x" not in line}
-    assert theirs <= ours
+    listed = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)["filesystems"]
+    stable = set(before) & set(kernel.mounts(os.getpid()))
+    theirs = {(each["target"], each["fstype"]) for each in listed}
+    assert {(mount.target, mount.fstype) for mount in stable} <= theirs
+    assert len(stable) > 3
 
 
 def test_a_process_that_ended_has_no_mounts() -> None:
