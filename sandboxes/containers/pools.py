@@ -49,7 +49,7 @@ def pool(size: int = 2, **arguments: Any) -> Pool:
     return Pool(size, asked)
 
 
-def pools() -> tuple[Pool, ...]:
+def open_pools() -> tuple[Pool, ...]:
     """Those of this process that are open."""
     with _lock:
         return tuple(one for one in _open_pools if one.mine)
