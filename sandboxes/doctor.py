@@ -29,7 +29,7 @@ def doctor() -> Report:
         guest=_guest(parts),
         problems=tuple(problems),
         date=datetime.now(UTC).isoformat(timespec="minutes"),
-        pools=tuple(pool.cost() for pool in containers.open_pools()),
+        pools=containers.pool_costs(),
     )
 
 

@@ -25,7 +25,7 @@ class Report:
     """What sandboxes will run on here. `engine` and `accelerator` are None where there is none to be had.
 
     `guest` names the parts of a guest: qemu_version, kernel, firmware. `date` is the minute of the look, ISO 8601, UTC.
-    `pools` is what waits in this process, and what that costs.
+    `pools` is what waits in warm pools of this user, in whichever process, and what that costs.
     """
 
     host: Host
