@@ -54,6 +54,7 @@ def findings() -> dict[str, Any]:
         "cgroups": {"version": report.host.cgroups, "enforced": _enforced(report)},
         "accelerator": dataclasses.asdict(report.accelerator) if report.accelerator else None,
         "guest": dict(report.guest) if report.guest else None,
+        "pools": [dataclasses.asdict(cost) for cost in report.pools],
         "disk": disk,
         "memory": {"total_bytes": report.host.memory_bytes},
         "ports": {"address": "127.0.0.1", "usual": USUAL_PORT, "usual_is_free": port_is_free(USUAL_PORT)},
@@ -110,6 +111,13 @@ def _in_words(found: dict[str, Any]) -> None:
         page.print("\n✓ Everything that the pages need is here.")
 
 
+def _pool(cost: dict[str, Any]) -> str:
+    shims = cost["shim_pss_bytes"]
+    held = "" if shims is None else f", {shims / 2**20:.0f} MiB for the processes that hold them"
+    memory = cost["memory_bytes"] / 2**20
+    return f"{cost['waiting']} of {cost['size']} containers wait: {memory:.1f} MiB in them{held}"
+
+
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     host, engine, guest, accelerator = found["host"], found["engine"], found["guest"], found["accelerator"]
     origin = {"private": "private: starts when a page needs it, ends with it", "reader": "yours, already running"}
@@ -124,6 +132,8 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("containers", f"{engine['name']} {engine['version']}, {rootless} ({origin[engine['origin']]})"))
     enforced = ", ".join(found["cgroups"]["enforced"]) or "none"
     lines.append(("cgroups", f"{found['cgroups']['version']}; limits that are enforced: {enforced}"))
+    for pool in found["pools"]:
+        lines.append(("warm pool", _pool(pool)))
     if accelerator:
         kind = "emulated" if accelerator["name"] == "tcg" else "on the processor itself"
         lines.append(("guests", f"{accelerator['name']} ({kind}): {accelerator['proof']}"))

@@ -29,6 +29,7 @@ def doctor() -> Report:
         guest=_guest(parts),
         problems=tuple(problems),
         date=datetime.now(UTC).isoformat(timespec="minutes"),
+        pools=containers.pool_costs(),
     )
 
 

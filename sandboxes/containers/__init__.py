@@ -6,7 +6,7 @@ from sandboxes.containers.images.image import EngineImage, image
 from sandboxes.containers.images.registry import Registry, registry
 from sandboxes.containers.job import Job
 from sandboxes.containers.networks import Network, network
-from sandboxes.containers.pools import Pool, pool
+from sandboxes.containers.pools import Pool, pool, pool_costs
 from sandboxes.containers.sandbox import ContainerSandbox, container
 from sandboxes.containers.service import Service, service
 from sandboxes.containers.terminal import Terminal
@@ -27,6 +27,7 @@ __all__ = [
     "image",
     "network",
     "pool",
+    "pool_costs",
     "registry",
     "remove_images",
     "service",

@@ -6,12 +6,16 @@ import secrets
 from typing import Any
 
 from sandboxes.containers.client import Engine
-from sandboxes.containers.images import processor
+from sandboxes.containers.images import busybox, processor
 from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import SandboxGone
 
 NO_NETWORK = "none"
+SELF_SUFFICIENT = (f"{busybox.REPOSITORY}:",)
+"""These images have what the engine's network code would add for no network at all, a table with localhost in it. So
+that code is left out: the runtime makes the network namespace and its loopback device, in 0.1 s less (Moby's
+libnetwork starts the whole engine program twice for each namespace, to join it from outside)."""
 
 
 def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *, foreign: bool) -> str:
@@ -32,6 +36,8 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
         "Labels": engine.owner.label,
         "HostConfig": {**host_config, **on_disk, "NetworkMode": networks[0] if networks else NO_NETWORK},
     }
+    if not networks and image.startswith(SELF_SUFFICIENT):
+        config["NetworkDisabled"] = True
     if networks:
         config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": [asked.name]}}}
     if bound := bindings(engine, asked):

@@ -7,6 +7,9 @@ given back: it is removed when its reader closes it, and the pool starts another
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
+import json
 import os
 import threading
 import time
@@ -19,7 +22,7 @@ from sandboxes.containers.finding import engine
 from sandboxes.containers.sandbox import ContainerSandbox
 from sandboxes.containers.wanted import Wanted, wanted
 from sandboxes.errors import BadRequest, SandboxError, SandboxGone, Unavailable
-from sandboxes.lifecycle import owner
+from sandboxes.lifecycle import owner, runtime_folder
 
 MOST = 16
 """Waiting containers of one process, all its pools together; each costs about 10 MB."""
@@ -32,6 +35,7 @@ REST_S = 0.3
 
 _open_pools: list[Pool] = []
 _lock = threading.Lock()
+_numbers = itertools.count(1)
 
 
 def pool(size: int = 2, **arguments: Any) -> Pool:
@@ -49,10 +53,13 @@ def pool(size: int = 2, **arguments: Any) -> Pool:
     return Pool(size, asked)
 
 
-def pools() -> tuple[Pool, ...]:
-    """Those of this process that are open."""
-    with _lock:
-        return tuple(one for one in _open_pools if one.mine)
+def pool_costs() -> tuple[model.PoolCost, ...]:
+    """What waits in all pools of this user, whichever process they are in, as each noted it in the last seconds."""
+    found = []
+    for note in sorted(runtime_folder().glob("*/pool-*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # it was closed just now
+            found.append(model.PoolCost(**json.loads(note.read_text())))
+    return tuple(found)
 
 
 class Pool:
@@ -63,6 +70,7 @@ class Pool:
         self._asked, self._owner, self._pid = asked, owner(), os.getpid()
         self._waiting: list[ContainerSandbox] = []
         self._changed = threading.Condition()
+        self._note = self._owner.folder / f"pool-{next(_numbers)}.json"
         self._error: SandboxError | None = None
         self._resting_until_s = 0.0
         self._closed = False
@@ -134,6 +142,7 @@ class Pool:
         for one in waiting:
             one.close()
         self._filler.join(60)  # one that it was starting is closed by it
+        self._note.unlink(missing_ok=True)
         self._owner.release(self)
 
     def __enter__(self) -> Self:
@@ -154,6 +163,7 @@ class Pool:
     def _fill(self) -> None:
         while not self._closed:
             self._replace_dead()
+            self._write_note()
             with self._changed:
                 full = len(self._waiting) >= self.size or self._error is not None
                 rest_s = LOOK_S if full else self._resting_until_s - time.monotonic()
@@ -161,6 +171,12 @@ class Pool:
                     self._changed.wait(rest_s)
                     continue
             self._add_one()
+
+    def _write_note(self) -> None:
+        with contextlib.suppress(OSError, SandboxError):
+            new = self._note.with_suffix(".new")
+            new.write_text(json.dumps(dataclasses.asdict(self.cost())))
+            new.rename(self._note)
 
     def _add_one(self) -> None:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sandboxes.model.engines import Engine
 from sandboxes.model.guests import Accelerator
 from sandboxes.model.machine import Host
+from sandboxes.model.pools import PoolCost
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Report:
     """What sandboxes will run on here. `engine` and `accelerator` are None where there is none to be had.
 
     `guest` names the parts of a guest: qemu_version, kernel, firmware. `date` is the minute of the look, ISO 8601, UTC.
+    `pools` is what waits in warm pools of this user, in whichever process, and what that costs.
     """
 
     host: Host
@@ -32,3 +34,4 @@ class Report:
     guest: Mapping[str, str]
     problems: tuple[Problem, ...]
     date: str
+    pools: tuple[PoolCost, ...] = ()
