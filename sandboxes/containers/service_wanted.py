@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sandboxes import request
+from sandboxes.containers.images.book import NAMES
 from sandboxes.containers.limits import limits
 from sandboxes.containers.wanted import environment
 from sandboxes.errors import BadRequest
@@ -71,7 +72,7 @@ def wanted_service(
         raise BadRequest(
             "name", "is not a name that works here.", seen=repr(name)[:80], remedy="a-z, 0-9 and -, at most 30: web-1"
         )
-    if command is None and image is None:
+    if command is None and (image is None or image in NAMES):
         command = ("sleep", "infinity")
     return WantedService(
         name or f"svc-{secrets.token_hex(3)}",
