@@ -23,6 +23,8 @@ ADDRESS = "127.0.0.1"
 HISTORY = 2
 """Ended tasks that are kept for each slot; every look reads them all."""
 ATTEMPTS = 10
+OF_SERVICE = "com.docker.swarm.service.id"
+"""Swarm's own label on the containers of a service."""
 
 _lock = threading.RLock()
 _beside: Engine | None = None
@@ -69,6 +71,14 @@ class Swarm:
     def remove(self, service: str) -> None:
         """The service is forgotten; its tasks end soon after."""
         self.engine.api.remove_service(service)  # type: ignore[no-untyped-call]
+
+    def holds(self, service: str) -> bool:
+        """Whether a removed service still has a task, or a container: one can be on its way while the other is gone."""
+        known = self.engine.api.tasks()  # type: ignore[no-untyped-call]
+        labelled = {"label": f"{OF_SERVICE}={service}"}
+        return any(task["ServiceID"] == service for task in known) or bool(
+            self.engine.api.containers(all=True, filters=labelled)
+        )
 
     def availability(self) -> str:
         """Whether the node takes tasks: "active", "pause" or "drain"."""
