@@ -20,8 +20,6 @@ from sandboxes.model import Moment, Task
 
 REMOVE_S = 30.0
 LOOK_S = 0.05
-OF_SERVICE = "com.docker.swarm.service.id"
-"""Swarm's own label on the containers of a service."""
 
 
 class ServiceLife:
@@ -122,8 +120,7 @@ class ServiceLife:
 
     def _until_removed(self) -> None:
         until = time.monotonic() + REMOVE_S
-        mine = {"label": f"{OF_SERVICE}={self.id}"}
-        while self.swarm.engine.api.containers(all=True, filters=mine) and time.monotonic() < until:
+        while self.swarm.holds(self.id) and time.monotonic() < until:
             time.sleep(LOOK_S)
 
     def _image_id(self, name: str | None) -> str:

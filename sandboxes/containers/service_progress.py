@@ -9,18 +9,28 @@ from sandboxes.containers.tasks import last_error, parse_tasks
 from sandboxes.errors import StartFailed
 from sandboxes.model import Heal, Moment, Rollout, Task
 
+STEADY_S = 0.2
+"""A program that fails at once has run for some 50 ms before the manager hears of it."""
 HOPELESS = 3
 """So many failures more than replicas, and a service that was just made is given up."""
 
 
 def come_up(life: ServiceLife, timeout_s: float) -> None:
-    """All tasks of a new service run. Raises StartFailed when they fail again and again, RunTimeout."""
+    """All tasks of a new service run, and did not fail at once. Raises StartFailed when they fail again and again.
+
+    Raises RunTimeout when they do neither.
+    """
+    since: list[float] = []
 
     def decided(seen: Moment, _: tuple[Task, ...]) -> bool:
-        return seen.settled or seen.failed > seen.desired + HOPELESS
+        if not seen.settled:
+            since.clear()
+        else:
+            since.append(seen.at_s)
+        return bool(since and since[-1] - since[0] >= STEADY_S) or seen.failed > seen.desired + HOPELESS
 
     seen = life.until(decided, timeout_s, "all tasks running")
-    if seen.settled:
+    if seen.failed <= seen.desired + HOPELESS:
         return
     with life.open():
         error = last_error(parse_tasks(life.swarm.tasks(life.id)))

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sandboxes import request
+from sandboxes.containers.images.book import NAMES
 from sandboxes.containers.limits import limits
+from sandboxes.containers.wanted import environment
 from sandboxes.errors import BadRequest
 from sandboxes.kernel import host
 from sandboxes.model import Limits
@@ -19,7 +21,6 @@ REPLICA_BYTES = 32 << 20
 ORDERS = ("start-first", "stop-first")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def wanted_service(
         raise BadRequest(
             "name", "is not a name that works here.", seen=repr(name)[:80], remedy="a-z, 0-9 and -, at most 30: web-1"
         )
-    if command is None and image is None:
+    if command is None and (image is None or image in NAMES):
         command = ("sleep", "infinity")
     return WantedService(
         name or f"svc-{secrets.token_hex(3)}",
@@ -100,7 +101,7 @@ def wanted_version(
     return Version(
         image,
         None if command is None else request.argv(command),
-        None if env is None else _variables(env),
+        None if env is None else tuple(f"{name}={value}" for name, value in sorted(environment(env).items())),
         None if ready is None else request.argv(ready, "ready"),
     )
 
@@ -113,14 +114,3 @@ def wanted_rolling(parallelism: int, order: str, delay_s: float, monitor_s: floa
         request.number("delay_s", delay_s, least=0, most=60),
         request.number("monitor_s", monitor_s, least=0.1, most=60),
     )
-
-
-def _variables(env: Mapping[str, str]) -> tuple[str, ...]:
-    if not isinstance(env, Mapping):
-        raise BadRequest("env", "is not a table of names.", seen=repr(env)[:80], remedy='such as {"COLOUR": "green"}')
-    for name, value in env.items():
-        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            raise BadRequest("env", "has a name that no shell takes.", seen=repr(name)[:80], remedy="A-Z, 0-9 and _")
-        if not isinstance(value, str) or "\0" in value:
-            raise BadRequest("env", f"has no text for {name}.", seen=repr(value)[:80], remedy=f'{{"{name}": "text"}}')
-    return tuple(f"{name}={value}" for name, value in sorted(env.items()))

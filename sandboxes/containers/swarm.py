@@ -23,6 +23,8 @@ ADDRESS = "127.0.0.1"
 HISTORY = 2
 """Ended tasks that are kept for each slot; every look reads them all."""
 ATTEMPTS = 10
+OF_SERVICE = "com.docker.swarm.service.id"
+"""Swarm's own label on the containers of a service."""
 
 _lock = threading.RLock()
 _beside: Engine | None = None
@@ -69,6 +71,14 @@ class Swarm:
     def remove(self, service: str) -> None:
         """The service is forgotten; its tasks end soon after."""
         self.engine.api.remove_service(service)  # type: ignore[no-untyped-call]
+
+    def holds(self, service: str) -> bool:
+        """Whether a removed service still has a task, or a container: one can be on its way while the other is gone."""
+        known = self.engine.api.tasks()  # type: ignore[no-untyped-call]
+        labelled = {"label": f"{OF_SERVICE}={service}"}
+        return any(task["ServiceID"] == service for task in known) or bool(
+            self.engine.api.containers(all=True, filters=labelled)
+        )
 
     def availability(self) -> str:
         """Whether the node takes tasks: "active", "pause" or "drain"."""
@@ -119,25 +129,40 @@ def swarm(where: str) -> Swarm:
 
 def _node(engine: Engine) -> str:
     """The id of the engine's node. A private engine becomes the manager of a new swarm."""
-    state = engine.api.info()["Swarm"]
+    state = engine.api.info().get("Swarm") or {}
     if not state.get("ControlAvailable"):
-        if engine.origin == "reader":
-            raise EngineUnavailable(
-                "Your engine is not a swarm manager, and the book does not make it one.",
-                seen=f"swarm state of {engine.endpoint.url}: {state.get('LocalNodeState') or 'unknown'}",
-                remedy='docker swarm init, yourself; or leave out engine="reader" to use an engine of the book\'s own',
-            )
-        settings = engine.api.create_swarm_spec(task_history_retention_limit=HISTORY)
-        try:
-            engine.api.init_swarm(advertise_addr=ADDRESS, listen_addr=f"{ADDRESS}:2377", swarm_spec=settings)
-        except docker.errors.APIError as error:
-            raise StartFailed(
-                "The engine did not become a swarm manager.",
-                seen=str(error.explanation),
-                remedy="./textbook doctor says what this engine can do",
-            ) from error
+        _may_become_one(engine, state.get("LocalNodeState") or "it knows no swarms")
+        _become_one(engine)
         state = engine.api.info()["Swarm"]
     return str(state["NodeID"])
+
+
+def _may_become_one(engine: Engine, state: str) -> None:
+    if engine.origin == "reader":
+        raise EngineUnavailable(
+            "Your engine is not a swarm manager, and the book does not make it one.",
+            seen=f"swarm state of {engine.endpoint.url}: {state}",
+            remedy='docker swarm init, yourself; or leave out engine="reader" to use an engine of the book\'s own',
+        )
+    facts = engine.facts()
+    if not facts.swarm:
+        raise EngineUnavailable(
+            "The book's own engine cannot run services.",
+            seen=f"{facts.name} {facts.version} has no overlay networks, or keeps containers alive without itself",
+            remedy="./textbook doctor says what this engine can do",
+        )
+
+
+def _become_one(engine: Engine) -> None:
+    settings = engine.api.create_swarm_spec(task_history_retention_limit=HISTORY)
+    try:
+        engine.api.init_swarm(advertise_addr=ADDRESS, listen_addr=f"{ADDRESS}:2377", swarm_spec=settings)
+    except docker.errors.APIError as error:
+        raise StartFailed(
+            "The engine did not become a swarm manager.",
+            seen=str(error.explanation),
+            remedy="./textbook doctor says what this engine can do",
+        ) from error
 
 
 def _readers() -> Engine:

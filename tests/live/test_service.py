@@ -12,7 +12,7 @@ import pytest
 
 from sandboxes import containers, kernel
 from sandboxes.containers import Service, members, service
-from sandboxes.containers.swarm import swarm
+from sandboxes.containers.swarm import OF_SERVICE, swarm
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone, StartFailed
 from sandboxes.model import Task
 
@@ -34,7 +34,7 @@ def live(web: Service) -> list[Task]:
 
 def containers_of(web: Service) -> set[str]:
     """What the engine's other list says, which knows containers and no tasks."""
-    found = swarm("private").engine.api.containers(filters={"label": f"com.docker.swarm.service.id={web.id}"})
+    found = swarm("private").engine.api.containers(filters={"label": f"{OF_SERVICE}={web.id}"})
     return {entry["Id"] for entry in found}
 
 
@@ -200,12 +200,13 @@ def test_tasks_find_each_other_by_name() -> None:
 def test_a_service_that_does_not_come_up_leaves_nothing(
     web: Service, asked: dict[str, object], error: type[Exception], words: str
 ) -> None:
-    api = swarm("private").engine.api
-    before = {entry["ID"] for entry in api.services()}, {entry["Id"] for entry in api.containers(all=True)}
     with pytest.raises(error, match=words):
         service(**asked)
-    after = {entry["ID"] for entry in api.services()}, {entry["Id"] for entry in api.containers(all=True)}
-    assert after == before
+    api = swarm("private").engine.api
+    assert [entry["ID"] for entry in api.services()] == [web.id]
+    assert {task["ServiceID"] for task in api.tasks()} == {web.id}
+    running = api.containers(all=True)
+    assert {entry["Labels"][OF_SERVICE] for entry in running if OF_SERVICE in entry["Labels"]} == {web.id}
 
 
 def test_a_closed_service_is_gone_and_its_timeline_stays(web: Service) -> None:
