@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sandboxes.containers.image import is_static
+from sandboxes.containers.images.programs import is_static
 
 from sandboxes.syscall import NUMBERS, syscall_program
 
