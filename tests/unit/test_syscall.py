@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sandboxes.containers.images.programs import is_static
 
+from sandboxes.containers.images.programs import is_static
 from sandboxes.syscall import NUMBERS, syscall_program
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the program is machine code for x86-64")
