@@ -37,7 +37,7 @@ from sandboxes.model.orchestration import Heal, Moment, Rollout, Task
 from sandboxes.model.places import Place, Result, Twin
 from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
-from sandboxes.model.probes import BARRIERS, MountPoint, Probe, ProbeAnswer, ProbeMatrix, Standing
+from sandboxes.model.probes import BARRIERS, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
 
 __all__ = [
@@ -79,7 +79,6 @@ __all__ = [
     "MemoryStat",
     "Moment",
     "Mount",
-    "MountPoint",
     "NamespaceGroup",
     "NamespaceTies",
     "Namespaces",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sandboxes.model.privileges import Mount, Privileges
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -30,33 +32,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class MountPoint:
-    """One line of mountinfo, as far as it decides what may be done: proc_pid_mountinfo(5)."""
-
-    point: str
-    filesystem: str
-    options: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Standing:
     """Who asks: the probing process as its own /proc describes it, in the place where it asks.
 
-    `capabilities` are effective ones, `user_map` is the text of /proc/self/uid_map, `namespaces` maps kind to inode
-    number, which means something within the kernel that drew `boot_id` only. `devices` are the lines of devices.list
-    of its cgroup, none where cgroups are of version 2 or not shown (cgroups(7)). `wall_ms` is the time of all probes.
+    `namespaces` maps kind to inode number, which means something within the kernel that drew `boot_id` only.
+    `devices` are the lines of devices.list of its cgroup, none where cgroups are of version 2 or not shown
+    (cgroups(7)). `wall_ms` is the time of all probes.
     """
 
     place: str
     kind: str
-    uid: int
-    capabilities: tuple[str, ...]
-    seccomp: str
-    no_new_privileges: bool
-    user_map: str
+    privileges: Privileges
     boot_id: str
     namespaces: Mapping[str, int]
-    mounts: tuple[MountPoint, ...]
+    mounts: tuple[Mount, ...]
     devices: tuple[str, ...]
     wall_ms: float
 

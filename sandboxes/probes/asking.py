@@ -70,7 +70,7 @@ def _matrix(probes: tuple[Probe, ...], asked: list[tuple[Standing, dict[str, str
 
 def _built_in(words: list[tuple[Standing, str]], boot_id: str) -> bool | None:
     """Whether the kernel with this boot id has the call, as far as places without a filter tell."""
-    said = [word for who, word in words if who.boot_id == boot_id and who.seccomp != "filter"]
+    said = [word for who, word in words if who.boot_id == boot_id and who.privileges.seccomp != "filter"]
     return None if not said else "ENOSYS" not in said
 
 

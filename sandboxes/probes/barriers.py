@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandboxes.model import NAMESPACE_KINDS, MountPoint, Namespaces, Probe, Standing
+from sandboxes.kernel import find_shields
+from sandboxes.model import NAMESPACE_KINDS, Mount, Namespaces, Probe, Standing
 
 FIRST_USER_NAMESPACE = 4026531837
 """Its inode number is the same in every Linux kernel (include/linux/proc_ns.h, PROC_USER_INIT_INO)."""
-
-_OWN_FILESYSTEMS = {"proc": {"proc"}, "sys": {"sysfs", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs"}}
-"""What is mounted below /proc and /sys when nothing hides it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Case:
     def path(self) -> str:
         """The file that the probe asks for; of cgroups it takes the first that are mounted."""
         if self.probe.touches == "cgroups":
-            return next((one.point for one in self.who.mounts if one.filesystem.startswith("cgroup")), "/sys/fs/cgroup")
+            return next((one.target for one in self.who.mounts if one.fstype.startswith("cgroup")), "/sys/fs/cgroup")
         return self.probe.path or ""
 
     @property
@@ -40,15 +38,15 @@ class Case:
         return self.path.startswith("/dev")
 
 
-def covering(path: str, mounts: tuple[MountPoint, ...]) -> MountPoint | None:
+def covering(path: str, mounts: tuple[Mount, ...]) -> Mount | None:
     """The mount that shows `path`: the longest mount point above it, the last one when several are stacked."""
-    above = [mount for mount in mounts if path == mount.point or path.startswith(mount.point.rstrip("/") + "/")]
-    return max(enumerate(above), key=lambda pair: (len(pair[1].point), pair[0]))[1] if above else None
+    above = [mount for mount in mounts if path == mount.target or path.startswith(mount.target.rstrip("/") + "/")]
+    return max(enumerate(above), key=lambda pair: (len(pair[1].target), pair[0]))[1] if above else None
 
 
 def capability(case: Case) -> str | None:
     """The process has none of the capabilities that the kernel asks for."""
-    if not case.probe.capabilities or set(case.probe.capabilities) & set(case.who.capabilities):
+    if not case.probe.capabilities or set(case.probe.capabilities) & set(case.who.privileges.capabilities.effective):
         return None
     return f"{' or '.join(case.probe.capabilities)} is not in CapEff"
 
@@ -58,12 +56,13 @@ def user_namespace(case: Case) -> str | None:
     asked = case.probe.initial or case.path or case.word == "EINVAL"
     if not asked or case.who.namespaces.get("user") == FIRST_USER_NAMESPACE:
         return None
-    return f"its user namespace is not the first one; uid_map: {case.who.user_map}"
+    ranges = ", ".join(f"{one.inside} {one.outside} {one.count}" for one in case.who.privileges.uid_map)
+    return f"its user namespace is not the first one; uid_map: {ranges}"
 
 
 def seccomp(case: Case) -> str | None:
     """A filter is on. ENOSYS comes from it unless the kernel says the same without one."""
-    if case.who.seccomp != "filter" or (case.word == "ENOSYS" and case.built_in is False):
+    if case.who.privileges.seccomp != "filter" or (case.word == "ENOSYS" and case.built_in is False):
         return None
     return "Seccomp: 2, a filter of system calls is on, and answers before the kernel does"
 
@@ -84,24 +83,24 @@ def own_kernel(case: Case) -> str | None:
 
 
 def masked_path(case: Case) -> str | None:
-    """Something else is mounted where proc(5) or sysfs(5) would show the file."""
-    mount = covering(case.path, case.who.mounts)
-    usual = _OWN_FILESYSTEMS.get(case.path[1:].split("/")[0])
-    if mount is None or usual is None or mount.filesystem in usual or case.path == mount.point == "/sys/fs/cgroup":
-        return None
-    return f"{mount.filesystem} is mounted over {mount.point}"
+    """The engine has mounted something over the file, or over a folder above it."""
+    for shield in find_shields(case.who.mounts):
+        if shield.how == "masked" and f"{case.path}/".startswith(f"{shield.path}/"):
+            return f"{shield.mount.fstype} is mounted over {shield.path}"
+    return None
 
 
 def _read_only_mount(case: Case) -> str | None:
     mount = covering(case.path, case.who.mounts)
-    return f"{mount.filesystem} is mounted read-only at {mount.point}" if mount and "ro" in mount.options else None
+    read_only = mount and "ro" in (*mount.options, *mount.fs_options)
+    return f"{mount.fstype} is mounted read-only at {mount.target}" if mount and read_only else None
 
 
 def _mount_option(case: Case) -> str | None:
     """In /tmp a program is run, or a device file made and opened."""
     mount = covering("/tmp", case.who.mounts)  # noqa: S108 - in the place that is asked
     option = {"/tmp": "noexec", "/dev": "nodev"}.get(case.path)  # noqa: S108
-    return f"{mount.filesystem} is mounted {option} at {mount.point}" if mount and option in mount.options else None
+    return f"{mount.fstype} is mounted {option} at {mount.target}" if mount and option in mount.options else None
 
 
 def _missing_device(case: Case) -> str | None:
@@ -118,19 +117,17 @@ def _device_cgroup(case: Case) -> str | None:
     if case.who.devices:
         return f"devices.list of its cgroup has only {', '.join(case.who.devices)}"
     mount = covering("/sys/fs/cgroup", case.who.mounts)
-    return (
-        "cgroups of version 2 filter devices" if mount and mount.filesystem == "cgroup2" and namespace(case) else None
-    )
+    return "cgroups of version 2 filter devices" if mount and mount.fstype == "cgroup2" and namespace(case) else None
 
 
 def _file_permission(case: Case) -> str | None:
-    if case.path in ("", "/tmp") or "CAP_DAC_OVERRIDE" in case.who.capabilities:  # noqa: S108 - there its file is its own
+    if case.path in ("", "/tmp") or "CAP_DAC_OVERRIDE" in case.who.privileges.capabilities.effective:  # noqa: S108 - there its file is its own
         return None
-    return f"it asks as user {case.who.uid}, without CAP_DAC_OVERRIDE"
+    return f"it asks as user {case.who.privileges.uid}, without CAP_DAC_OVERRIDE"
 
 
 def _no_new_privileges(case: Case) -> str | None:
-    return "NoNewPrivs: 1" if case.probe.touches == "privileges" and case.who.no_new_privileges else None
+    return "NoNewPrivs: 1" if case.probe.touches == "privileges" and case.who.privileges.no_new_privileges else None
 
 
 def _limit(case: Case) -> str | None:

@@ -5,19 +5,19 @@ Every part of its output begins with a random word, so that nothing a place says
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from sandboxes.kernel import parse_capabilities, parse_links, parse_no_new_privileges, parse_seccomp
-from sandboxes.model import MountPoint, Probe, Standing
+from sandboxes.kernel import parse_links, parse_mounts, parse_privileges
+from sandboxes.model import Probe, Standing
 from sandboxes.syscall import syscall_program
 
 _FACTS = {
     "status": "/proc/self/status",
-    "user_map": "/proc/self/uid_map",
+    "uid_map": "/proc/self/uid_map",
+    "gid_map": "/proc/self/gid_map",
     "boot_id": "/proc/sys/kernel/random/boot_id",
-    "mounts": "/proc/self/mountinfo",
+    "mountinfo": "/proc/self/mountinfo",
     "devices": "/sys/fs/cgroup/devices/devices.list",
 }
 
@@ -68,29 +68,13 @@ def parts(output: str, word: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def standing(facts: Mapping[str, str], place: str, kind: str, wall_ms: float) -> Standing:
     """Who asked, from the facts. Raises KeyError or ValueError when /proc said less than it should."""
-    status = facts["status"]
     return Standing(
         place=place,
         kind=kind,
-        uid=int(re.search(r"^Uid:\s+\d+\s+(\d+)", status, re.MULTILINE)[1]),  # type: ignore[index]
-        capabilities=parse_capabilities(status),
-        seccomp=parse_seccomp(status),
-        no_new_privileges=parse_no_new_privileges(status),
-        user_map=" ".join(facts["user_map"].split()),
+        privileges=parse_privileges(facts["status"], facts["uid_map"], facts["gid_map"]),
         boot_id=facts["boot_id"].strip(),
         namespaces=parse_links(facts["namespaces"].splitlines()),
-        mounts=parse_mount_points(facts["mounts"]),
+        mounts=parse_mounts(facts["mountinfo"]),
         devices=tuple(facts["devices"].splitlines()),
         wall_ms=wall_ms,
     )
-
-
-def parse_mount_points(mountinfo: str) -> tuple[MountPoint, ...]:
-    """The text of /proc/PID/mountinfo; options are those of the mount and of the file system together."""
-    found = []
-    for line in mountinfo.splitlines():
-        left, separator, right = line.partition(" - ")
-        if separator:
-            fields, (filesystem, _, options) = left.split(" "), right.split(" ", 2)
-            found.append(MountPoint(fields[4], filesystem, frozenset([*fields[5].split(","), *options.split(",")])))
-    return tuple(found)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes import containers, guests, kernel
+from sandboxes import bare, containers, guests, kernel
 from sandboxes.containers import ContainerSandbox
 from sandboxes.errors import SandboxGone, StartFailed
 from sandboxes.guests import GuestSandbox
@@ -201,9 +201,48 @@ def test_who_asked_is_what_proc_says(matrix: ProbeMatrix, boxes: dict[str, Conta
     who = {one.place: one for one in matrix.standings}
     for name, box in boxes.items():
         facts = box.facts()
-        assert set(who[name].capabilities) == set(facts.capabilities)
-        assert (who[name].seccomp, who[name].no_new_privileges) == (facts.seccomp, facts.no_new_privileges)
+        rights = who[name].privileges
+        assert rights.capabilities.effective == facts.capabilities
+        assert (rights.seccomp, rights.no_new_privileges) == (facts.seccomp, facts.no_new_privileges)
     assert who["host"].boot_id == who["open"].boot_id == kernel.boot_id() != who["vm"].boot_id
+
+
+@pytest.fixture(scope="module")
+def by_hand() -> Iterator[ProbeMatrix]:
+    """Containers made by hand: finished; with all powers of a user namespace; without pid and net namespaces."""
+    with ExitStack() as stack:
+        yield probe(
+            stack.enter_context(bare.container(name="bare")),
+            stack.enter_context(bare.container(name="userns", user=True, without=["capabilities", "seccomp"])),
+            stack.enter_context(bare.container(name="peeled", without=["pid", "net"])),
+        )
+
+
+def test_a_container_by_hand_answers_everything_and_lets_nothing_out_but_what_it_does_not_cover(
+    by_hand: ProbeMatrix,
+) -> None:
+    for place in ("bare", "userns", "peeled"):
+        assert not [cell for cell in by_hand.column(place) if cell.allowed is None or cell.denied_by == "policy"]
+    assert {"same-boot", "see-host-memory"} <= reaching(by_hand, "bare")
+    assert not {cell.probe for cell in by_hand.column("bare") if cell.probe.startswith("write-") and cell.allowed}
+    assert {"mount", "set-hostname", "change-user", "raw-socket"} <= denied(by_hand, "bare", "capability")
+    assert {"new-user-namespace", "use-keyring", "trace-own-child"} <= denied(by_hand, "bare", "seccomp")
+
+
+def test_all_capabilities_of_a_user_namespace_reach_only_what_belongs_to_it(by_hand: ProbeMatrix) -> None:
+    assert len(next(one for one in by_hand.standings if one.place == "userns").privileges.capabilities.effective) > 35
+    assert {"set-clock", "swap", "read-log", "make-device", "raise-priority", "write-core-pattern"} <= denied(
+        by_hand, "userns", "user namespace"
+    )
+    contained = {"mount": "mnt namespace", "set-hostname": "uts namespace", "set-network": "net namespace"}
+    for id_, by in contained.items():
+        assert by_hand.answer(id_, "userns").contained_by == by
+
+
+def test_without_a_pid_and_a_net_namespace_the_host_is_seen_but_not_touched(by_hand: ProbeMatrix) -> None:
+    assert {"see-host-process", "see-host-socket", "reach-host-loopback"} <= reaching(by_hand, "peeled")
+    strangers = {"signal-host-process", "read-host-environment", "read-host-memory", "trace-host-process"}
+    assert strangers <= denied(by_hand, "peeled", "capability")
 
 
 def test_the_program_is_brought_along_where_the_image_has_none_and_taken_away_again() -> None:

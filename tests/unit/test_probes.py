@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from sandboxes.errors import BadRequest
-from sandboxes.model import BARRIERS, MountPoint, Namespaces, Probe, ProbeMatrix, Standing
+from sandboxes.kernel import parse_mounts
+from sandboxes.model import BARRIERS, CapabilitySets, IdRange, Namespaces, Privileges, Probe, ProbeMatrix, Standing
 from sandboxes.probes import PROBES, probe
 from sandboxes.probes.attribution import decide
 from sandboxes.probes.barriers import CHECKS, Case, covering
-from sandboxes.probes.script import parse_mount_points, parts, script, standing
+from sandboxes.probes.script import parts, script, standing
 from sandboxes.sandbox import host
 
 MOUNTS = """\
@@ -28,29 +29,33 @@ MOUNTS = """\
 611 600 0:71 / /tmp rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=16384k
 """
 HOST = Namespaces("host", "host", "python", 1, "boot-1", {"mnt": 1, "pid": 2, "net": 3, "uts": 4, "user": 4026531837})
+
+
+def privileges(uid: int, *capabilities: str, filtered: bool, nnp: bool = False, outside: int = 0) -> Privileges:
+    sets = CapabilitySets(capabilities, capabilities, (), capabilities, ())
+    ranges = (IdRange(0, outside, 65536),)
+    return Privileges(uid, uid, sets, "filter" if filtered else "disabled", None, nnp, ranges, ranges)
+
+
+DOCKER = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SYS_CHROOT")
 OPEN = Standing(
     place="box",
     kind="container",
-    uid=0,
-    capabilities=("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SYS_CHROOT"),
-    seccomp="filter",
-    no_new_privileges=False,
-    user_map="0 0 4294967295",
+    privileges=privileges(0, *DOCKER, filtered=True),
     boot_id="boot-1",
     namespaces={"mnt": 11, "pid": 12, "net": 13, "uts": 14, "user": 4026531837},
-    mounts=parse_mount_points(MOUNTS),
+    mounts=parse_mounts(MOUNTS),
     devices=("b *:* m", "c *:* m", "c 1:3 rwm"),
     wall_ms=1.0,
 )
-HARDENED = replace(OPEN, uid=1000, capabilities=(), no_new_privileges=True)
+UNFILTERED = replace(OPEN, privileges=privileges(0, *DOCKER, filtered=False))
+HARDENED = replace(OPEN, privileges=privileges(1000, filtered=True, nnp=True))
 ROOTLESS = replace(
     OPEN,
-    user_map="0 100000 65536",
+    privileges=privileges(0, *DOCKER, "CAP_SYS_ADMIN", "CAP_SYS_TIME", filtered=False, outside=100000),
     namespaces={**OPEN.namespaces, "user": 15},
-    seccomp="disabled",
-    capabilities=("CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_CHOWN", "CAP_SYS_TIME", "CAP_DAC_OVERRIDE"),
 )
-GUEST = replace(OPEN, boot_id="boot-2", seccomp="disabled", devices=(), mounts=())
+GUEST = replace(UNFILTERED, boot_id="boot-2", devices=(), mounts=())
 
 
 def asked(id_: str) -> Probe:
@@ -68,8 +73,8 @@ def reason(id_: str, word: str, who: Standing, *, built_in: bool | None = True) 
         ("set-clock", "EPERM", ROOTLESS, "denied: user namespace"),
         ("set-clock", "0", GUEST, "allowed: own kernel"),
         ("new-user-namespace", "EPERM", OPEN, "denied: seccomp"),
-        ("new-user-namespace", "EPERM", replace(OPEN, seccomp="disabled"), "denied: policy"),
-        ("new-user-namespace", "ENOSPC", replace(OPEN, seccomp="disabled"), "denied: limit"),
+        ("new-user-namespace", "EPERM", UNFILTERED, "denied: policy"),
+        ("new-user-namespace", "ENOSPC", UNFILTERED, "denied: limit"),
         ("mount", "EINVAL", ROOTLESS, "allowed: mnt namespace"),
         ("mount", "EPERM", OPEN, "denied: capability"),
         ("change-user", "EINVAL", ROOTLESS, "denied: user namespace"),
@@ -92,7 +97,7 @@ def reason(id_: str, word: str, who: Standing, *, built_in: bool | None = True) 
         ("make-device", "0", OPEN, "allowed: mnt namespace"),
         ("make-device", "EPERM", ROOTLESS, "denied: user namespace"),
         ("open-made-device", "EPERM", OPEN, "denied: device cgroup"),
-        ("open-made-device", "EPERM", replace(OPEN, devices=("a *:* rwm",), seccomp="disabled"), "denied: policy"),
+        ("open-made-device", "EPERM", replace(UNFILTERED, devices=("a *:* rwm",)), "denied: policy"),
         ("open-made-device", "EPERM", HARDENED, "denied: capability"),
         ("open-memory-device", "ENOENT", OPEN, "denied: missing device"),
         ("see-addresses", "hidden", OPEN, "denied: capability"),
@@ -165,14 +170,10 @@ def test_no_probe_writes_to_a_setting_or_attaches_to_a_stranger() -> None:
         assert "/proc/1/" not in one.command and "ptrace 16 " not in one.command
 
 
-def test_mounts_are_read_with_their_options() -> None:
-    mounts = parse_mount_points(MOUNTS)
-    assert mounts[7] == MountPoint("/proc/keys", "tmpfs", frozenset({"rw", "nosuid", "size=65536k", "mode=755"}))
-    assert [covering(path, mounts) for path in ("/etc/passwd", "/proc/sys/vm/x", "/system")] == [
-        mounts[0],
-        mounts[6],
-        mounts[0],
-    ]
+def test_a_path_is_shown_by_the_nearest_mount_above_it() -> None:
+    mounts = parse_mounts(MOUNTS)
+    seen = [covering(path, mounts) for path in ("/etc/passwd", "/proc/sys/vm/x", "/system", "/tmp")]
+    assert seen == [mounts[0], mounts[6], mounts[0], mounts[9]]
     assert covering("/", ()) is None
 
 
@@ -199,17 +200,21 @@ def test_the_script_is_valid_for_the_shells_that_run_it() -> None:
 
 
 def test_who_asks_is_read_from_proc() -> None:
+    caps = "".join(f"{name}:\t0000000000000001\n" for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
+    ids = "".join(f"{name}:\t1000\t1001\t1000\t1000\n" for name in ("Uid", "Gid"))
     facts = {
-        "status": "Name:\tcat\nUid:\t1000\t1001\t1000\t1000\nCapEff:\t0000000000000001\nNoNewPrivs:\t1\nSeccomp:\t2\n",
-        "user_map": "         0     100000      65536\n",
+        "status": f"Name:\tcat\n{ids}{caps}NoNewPrivs:\t1\nSeccomp:\t2\n",
+        "uid_map": "         0     100000      65536\n",
+        "gid_map": "         0     100000      65536\n",
         "boot_id": "abc\n",
         "namespaces": "lrwxrwxrwx 1 root root 0 Jan 1 00:00 uts -> uts:[42]\n",
-        "mounts": MOUNTS,
+        "mountinfo": MOUNTS,
         "devices": "a *:* rwm\n",
     }
     who = standing(facts, "box", "container", 3.0)
-    assert (who.uid, who.capabilities, who.seccomp, who.no_new_privileges) == (1001, ("CAP_CHOWN",), "filter", True)
-    assert (who.user_map, who.boot_id, who.namespaces) == ("0 100000 65536", "abc", {"uts": 42})
+    rights = who.privileges
+    assert (rights.uid, rights.capabilities.effective, rights.seccomp) == (1001, ("CAP_CHOWN",), "filter")
+    assert (rights.uid_map, who.boot_id, who.namespaces) == ((IdRange(0, 100000, 65536),), "abc", {"uts": 42})
     assert (who.devices, len(who.mounts)) == (("a *:* rwm",), 10)
 
 
