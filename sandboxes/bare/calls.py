@@ -35,7 +35,15 @@ NAMESPACES = {  # include/uapi/linux/sched.h
 }
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x4000, 0x40000  # mount(2)
 DETACH = 2  # umount2(2)
-SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 8, 22, 24, 36, 38
+GET_DUMPABLE, SET_DUMPABLE, SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = (
+    3,
+    4,
+    8,
+    22,
+    24,
+    36,
+    38,
+)
 CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL = 47, 4  # prctl(2)
 CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -236,10 +244,16 @@ def _spawn(words: list[str], environment: dict[str, str], streams: tuple[int, in
 
 
 def open_score() -> None:
-    """Keep our own oom_score_adj open: as another user we could not open it any more."""
+    """Keep our own oom_score_adj open for writing: it will not be possible any more as another user.
+
+    While a process is not dumpable, as after setuid(2), its files in /proc are root's (proc(5)).
+    """
+    dumpable = LIBC.prctl(GET_DUMPABLE, 0, 0, 0, 0)
+    prctl(SET_DUMPABLE, 1)
     for handle in SCORE:
         os.close(handle)
     SCORE[:] = [os.open("/proc/self/oom_score_adj" if os.path.exists("/proc/self") else "/dev/null", os.O_WRONLY)]
+    prctl(SET_DUMPABLE, int(dumpable == 1))
 
 
 def collect() -> None:
