@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from sandboxes import bare, kernel
+from sandboxes.bare import command
+from sandboxes.bare.agent import agent
 from sandboxes.bare.wanted import PARTS
 from sandboxes.errors import RunTimeout, SandboxGone, StartFailed
 from sandboxes.lifecycle import MARK, owner
@@ -29,7 +31,7 @@ def box() -> bare.BareSandbox:
 
 def left(box: bare.BareSandbox) -> list[str]:
     """Processes, cgroups and mounts of one container."""
-    found = [f"process {pid}" for pid in bare.command.carrying(f"{bare.command.MARK}={box._mark}")]
+    found = [f"process {pid}" for pid in command.carrying(f"{command.MARK}={box._mark}")]
     found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"**/bare-{box._mark}")]
     return found + [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if owner().id in line]
 
@@ -265,7 +267,7 @@ def test_this_process_stays_where_it_is(box: bare.BareSandbox) -> None:
     with bare.container():
         assert kernel.namespaces(os.getpid()) == before
         assert Path("/proc/self/mountinfo").read_text() == mounts
-        assert kernel.namespaces(bare.agent.agent().pid) == before
+        assert kernel.namespaces(agent().pid) == before
 
 
 def test_its_processes_carry_the_owner_s_mark(box: bare.BareSandbox) -> None:
