@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandboxes.bare import calls
 from sandboxes.errors import SandboxGone
 from sandboxes.lifecycle import MARK, Owner, owner
 
+PROGRAM = str(Path(__file__).with_name("program.py"))
 ANSWER_S = 30.0
 """No kernel call that is asked for here waits for anything; a machine that swaps may take its time."""
 
@@ -84,14 +84,14 @@ class Line:
 
 
 class Agent:
-    """The running program of `calls`, marked as its owner's. It ends when this process closes it, or dies."""
+    """The running program, marked as its owner's. It ends when this process closes it, or dies."""
 
     def __init__(self, for_owner: Owner) -> None:
         ours, theirs = socket.socketpair()
         self.owner, self._end, self._one_at_a_time = for_owner, ours, threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", calls.__file__, str(theirs.fileno())],
+                [sys.executable, "-I", "-S", PROGRAM, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env={MARK: for_owner.id},  # and no more: what is in a container may read it
                 stdin=subprocess.DEVNULL,

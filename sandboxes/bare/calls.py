@@ -1,25 +1,18 @@
-"""The kernel calls that make a container, one function each, and the small program that makes them when asked.
+"""The kernel calls that make a container, one function each.
 
-A notebook must not leave its own namespaces, so this file is started as a plain script: a process of its own, which
-forks a child for every container. The child makes the calls that it is asked for, one after the other, and each of
-them changes what it is in. Standard library only, and everything is imported at the start: once the root file system
-has been changed, Python's own files are out of reach.
+Each changes what the process is in that makes it, so a notebook never calls them itself: the process of `program` does.
+Standard library only, and everything is imported at the start: once the root file system has been changed, Python's
+own files are out of reach.
 """
 
 import contextlib
 import ctypes
 import errno
 import fcntl
-import gc
-import json
 import os
-import select
 import signal
 import socket
 import struct
-import sys
-import time
-from collections.abc import Callable
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -35,12 +28,18 @@ NAMESPACES = {  # include/uapi/linux/sched.h
 }
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x4000, 0x40000  # mount(2)
 DETACH = 2  # umount2(2)
-SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 8, 22, 24, 36, 38
+GET_DUMPABLE, SET_DUMPABLE, SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = (
+    3,
+    4,
+    8,
+    22,
+    24,
+    36,
+    38,
+)
 CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL = 47, 4  # prctl(2)
 CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-RUNNING: dict[int, int] = {}
-"""Pid of a command -> the pipe that its exit status goes to."""
 SCORE: list[int] = []
 """Our own oom_score_adj, open for writing."""
 
@@ -190,38 +189,17 @@ def seccomp(program: str) -> None:
     prctl(SET_SECCOMP, 2, ctypes.addressof(header))
 
 
-def spawn(words: list[str], environment: dict[str, str]) -> list[int]:
-    """Start a program in a child: fork(2) and execve(2) in one, without a copy of this process (posix_spawn(3)).
+def execve(words: list[str], environment: dict[str, str], streams: tuple[int, int, int]) -> int:
+    """Start a program in a child, and return its pid: fork(2) and execve(2) in one, without a copy of this process.
 
-    Returns the ends of three pipes: stdout, stderr, and one byte, the exit status. As a shell has it, that is 127 when
-    there is no such program, 126 when it cannot be executed. Raises OSError when there may be no further process.
+    That is posix_spawn(3). Out of memory, the kernel shall end commands first, not what starts them: a child has the
+    score of its parent, which is raised for the moment (proc_pid_oom_score_adj(5)).
     """
-    ends = [os.pipe() for _ in range(4)]
-    (nothing, no_input), (_, stdout), (_, stderr), (_, status) = ends
-    os.close(no_input)
-    try:
-        RUNNING[_spawn(words, environment, (nothing, stdout, stderr))] = status
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.ENOMEM):
-            for handle in {handle for pair in ends for handle in pair} - {no_input, nothing, stdout, stderr}:
-                os.close(handle)
-            raise
-        os.write(stderr, f"{words[0]}: {error.strerror}\n".encode())
-        os.write(status, bytes([127 if error.errno == errno.ENOENT else 126]))
-        os.close(status)
-    finally:
-        for handle in (nothing, stdout, stderr):
-            os.close(handle)
-    return [end[0] for end in ends[1:]]
-
-
-def _spawn(words: list[str], environment: dict[str, str], streams: tuple[int, int, int]) -> int:
-    """The pid. Out of memory, the kernel shall end commands first, not what starts them (proc_pid_oom_score_adj(5))."""
     folders = [""] if "/" in words[0] else [f"{folder}/" for folder in environment["PATH"].split(":")]
     program = next((folder + words[0] for folder in folders if os.access(folder + words[0], os.F_OK)), None)
     if program is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    os.pwrite(SCORE[0], b"1000", 0)  # a child has the score of its parent
+    os.pwrite(SCORE[0], b"1000", 0)
     try:
         return os.posix_spawn(
             program,
@@ -236,124 +214,13 @@ def _spawn(words: list[str], environment: dict[str, str], streams: tuple[int, in
 
 
 def open_score() -> None:
-    """Keep our own oom_score_adj open: as another user we could not open it any more."""
+    """Keep our own oom_score_adj open for writing: it will not be possible any more as another user.
+
+    While a process is not dumpable, as after setuid(2), its files in /proc are root's (proc(5)).
+    """
+    dumpable = LIBC.prctl(GET_DUMPABLE, 0, 0, 0, 0)
+    prctl(SET_DUMPABLE, 1)
     for handle in SCORE:
         os.close(handle)
     SCORE[:] = [os.open("/proc/self/oom_score_adj" if os.path.exists("/proc/self") else "/dev/null", os.O_WRONLY)]
-
-
-def collect() -> None:
-    """Wait for the children that have ended: commands, whose status is passed on, and orphans."""
-    with contextlib.suppress(ChildProcessError):
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            status = RUNNING.pop(ended[0], None)
-            if status is not None:
-                code = os.waitstatus_to_exitcode(ended[1])
-                with contextlib.suppress(BrokenPipeError):
-                    os.write(status, bytes([code if code >= 0 else 128 - code]))
-                os.close(status)
-
-
-def end_children() -> None:
-    """No child is left. Orphans become children of this process, which is their subreaper, and are ended as well."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            for pid in children():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            os.waitpid(-1, 0)
-
-
-def children() -> list[int]:
-    """Pids whose parent is this process: field 4 of /proc/PID/stat (proc_pid_stat(5))."""
-    found = []
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as file:
-            if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
-                found.append(int(entry))
-    return found
-
-
-def answer(line: socket.socket, requests: list[tuple[str, dict[str, object]]]) -> None:
-    """Make the calls, up to the first that fails, and say how long each took."""
-    took: list[float] = []
-    handles: list[int] = []
-    reply: dict[str, object] = {"ms": took}
-    for name, arguments in requests:
-        begun = time.perf_counter()
-        try:
-            handles += CALLS[name](**arguments) or ()
-        except OSError as error:
-            reply |= {"failed": name, "errno": error.errno, "seen": str(error)}
-            break
-        took.append((time.perf_counter() - begun) * 1e3)
-    reply["hostname"] = os.uname().nodename
-    socket.send_fds(line, [json.dumps(reply).encode() + b"\n"], handles)
-    for handle in handles:
-        os.close(handle)
-
-
-def receive(line: socket.socket) -> tuple[bytes, list[int]]:
-    """One line of text and the file descriptors that came with it; empty when the other end has hung up."""
-    text = b""
-    handles: list[int] = []
-    while not text.endswith(b"\n"):
-        more, came, _, _ = socket.recv_fds(line, 1 << 16, 4, socket.MSG_CMSG_CLOEXEC)
-        if not more:
-            return b"", []
-        text, handles = text + more, handles + came
-    return text, handles
-
-
-def serve(line: socket.socket) -> None:
-    """Answer requests until the owner hangs up or is dead; then end what still runs."""
-    wake, waker = os.pipe()
-    os.set_blocking(waker, False)
-    prctl(SET_CHILD_SUBREAPER, 1)
-    open_score()
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    while True:
-        ready, _, _ = select.select([line.fileno(), wake], [], [])
-        if wake in ready:
-            os.read(wake, 1 << 12)
-            collect()
-        if line.fileno() in ready:
-            text, _ = receive(line)
-            if not text:
-                end_children()
-                return
-            answer(line, json.loads(text))
-
-
-CALLS: dict[str, Callable[..., list[int] | None]] = {
-    function.__name__: function
-    for function in (
-        *(join_cgroup, unshare, setuid, sethostname, loopback, overlay, proc, sysfs, dev, pivot_root),
-        *(drop_capabilities, no_new_privs, seccomp, spawn),
-    )
-}
-
-
-def main(owner: socket.socket) -> None:
-    """Fork a child for each line of the owner's: it carries a folder to begin in and the child's own socket."""
-    gc.disable()  # a collection writes to every object, and so copies every page that a child shares with us
-    os.umask(0o022)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel itself collects our children, and theirs
-    prctl(SET_CHILD_SUBREAPER, 1)
-    while True:
-        folder, handles = receive(owner)
-        if not folder:
-            return
-        line = socket.socket(fileno=handles[0])
-        if os.fork() == 0:
-            owner.close()
-            os.chdir(json.loads(folder))
-            serve(line)
-            return
-        line.close()
-
-
-if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
+    prctl(SET_DUMPABLE, int(dumpable == 1))

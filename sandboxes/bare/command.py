@@ -106,11 +106,16 @@ def kill_once(mark: str) -> bool:
 
 
 def kill_carrying(mark: str, deadline_s: float = 2.0) -> bool:
-    """True: nobody who carries the mark is left. False: some outlived the deadline."""
+    """True: two looks in a row found nobody who carries the mark; one may miss a child that was just forked.
+
+    False: some outlived the deadline.
+    """
     until = time.monotonic() + deadline_s
-    while kill_once(mark):
+    quiet = 0
+    while quiet < 2:
         if time.monotonic() > until:
             return False
+        quiet = 0 if kill_once(mark) else quiet + 1
         time.sleep(0.002)
     return True
 

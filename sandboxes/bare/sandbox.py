@@ -50,7 +50,8 @@ def container(
     `memory` is bytes or text such as "128M", `cpus` cores, `pids` processes; None asks for no limit. Unless told
     otherwise they are 128 MiB, 0.5 and 64 where this user may make cgroups, and there is no limit where not.
 
-    Raises BadRequest and LimitIgnored before anything starts, EngineUnavailable when busybox is missing, StartFailed.
+    Raises BadRequest and LimitIgnored before anything starts, Unavailable when busybox is missing or this user may make
+    no user namespace, StartFailed.
     """
     return BareSandbox(wanted(without, memory, cpus, pids, user, time, read_only, name))
 

@@ -1,5 +1,5 @@
 """The same needs as the live tests."""
 
-from tests.live.conftest import engine_ready, guest_ready
+from tests.live.conftest import bare_ready, engine_ready, guest_ready
 
-__all__ = ["engine_ready", "guest_ready"]
+__all__ = ["bare_ready", "engine_ready", "guest_ready"]

@@ -6,8 +6,9 @@ import os
 
 import pytest
 
+from sandboxes import bare
 from sandboxes.containers import find_engine
-from sandboxes.errors import Unavailable
+from sandboxes.errors import StartFailed, Unavailable
 from sandboxes.guests import found
 
 
@@ -31,3 +32,12 @@ def guest_ready() -> None:
     """Every part of a guest is there."""
     if missing := found().missing:
         _without("; ".join(missing))
+
+
+@pytest.fixture(scope="session")
+def bare_ready() -> None:
+    """This user may make a container by hand: as root, or with a user namespace."""
+    try:
+        bare.container().close()
+    except (Unavailable, StartFailed) as error:
+        _without(str(error))
