@@ -28,6 +28,7 @@ KEPT_LINES, LINE_LENGTH = 200, 500
 """What is kept of a step's output: a step may print without end."""
 
 _STEP = re.compile(r"step \d+/\d+ ?: (.*)", re.IGNORECASE)
+_CACHED = re.compile(r" ?-+> Using cache")
 _NOISE = re.compile(r" ?-+> .*|Removing intermediate container .*|Successfully (built|tagged) .*|COMMIT.*|")
 
 
@@ -36,7 +37,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
-class _Step:
+class Step:
+    """An instruction while it is carried out."""
+
     instruction: str
     cached: bool = False
     output: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
@@ -55,10 +58,10 @@ def build(
     tar = context.packed({**files, OUR_DOCKERFILE: resolved.encode(), ".dockerignore": ignore})
     begun = time.monotonic()
     told = events(engine.api, "/build", io.BytesIO(tar), _asked(engine, name), timeout_s=timeout_s)
-    steps: list[_Step] = []
+    steps: list[Step] = []
     try:
         with contextlib.closing(told):
-            _follow(told, steps)
+            follow(told, steps)
     except docker.errors.APIError as error:
         if error.status_code != 400:
             raise
@@ -85,20 +88,21 @@ def _asked(engine: Engine, name: str) -> dict[str, Any]:
     return asked
 
 
-def _follow(told: Iterator[dict[str, Any]], steps: list[_Step]) -> None:
+def follow(told: Iterator[dict[str, Any]], steps: list[Step]) -> None:
+    """Put what the engine tells into `steps`. Raises BuildFailed at the error that it tells."""
     for event in told:
         if "error" in event:
             _failed(str(event["error"]), steps)
-        for line in str(event.get("stream") or "").splitlines():
+        for line in _COLOUR.sub("", str(event.get("stream") or "")).splitlines():
             if begins := _STEP.fullmatch(line):
-                steps.append(_Step(begins[1]))
-            elif steps and "Using cache" in line and line.lstrip().startswith("-"):
+                steps.append(Step(begins[1]))
+            elif steps and _CACHED.match(line):
                 steps[-1].cached = True
             elif steps and not _NOISE.fullmatch(line):
-                steps[-1].output.append(_COLOUR.sub("", line)[:LINE_LENGTH])
+                steps[-1].output.append(line[:LINE_LENGTH])
 
 
-def _failed(said: str, steps: list[_Step]) -> NoReturn:
+def _failed(said: str, steps: list[Step]) -> NoReturn:
     log = "\n".join(list(steps[-1].output)[-TAIL_LINES:]) if steps else ""
     raise BuildFailed(
         "The image was not built.",
@@ -107,11 +111,11 @@ def _failed(said: str, steps: list[_Step]) -> NoReturn:
     )
 
 
-def _asked_for(steps: list[_Step]) -> list[_Step]:
+def _asked_for(steps: list[Step]) -> list[Step]:
     """All but the labels that were put in."""
     return [step for step in steps if not step.instruction.startswith(f'LABEL "{LABEL}"')]
 
 
-def _last(steps: list[_Step]) -> str:
+def _last(steps: list[Step]) -> str:
     asked = _asked_for(steps)
     return f"step {len(asked)}, {asked[-1].instruction}" if asked else "before the first step"

@@ -90,13 +90,14 @@ class EngineImage:
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
         try:
-            yield
-        except docker.errors.ImageNotFound as error:
+            with _refusals(self._engine):
+                yield
+        except StartFailed as error:
+            if not isinstance(error.__cause__, docker.errors.NotFound):
+                raise
             raise SandboxGone(
-                f"The engine has no image {self.name} any more.", seen=str(error.explanation), remedy="build it again"
+                f"The engine has no image {self.name} any more.", seen=error.seen, remedy="build it again"
             ) from error
-        except NO_ANSWER as error:
-            raise self._engine.gone(error) from error
 
 
 def image(

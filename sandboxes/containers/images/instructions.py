@@ -46,7 +46,7 @@ def resolved(text: str, find: Callable[[str], str], labels: Mapping[str, str]) -
             raise _refused("has a variable in the name of an image.", name[:80], "write the name itself")
         return name if name.lower() in stages or name.isdigit() or name == "scratch" else find(name)
 
-    for line in text.split("\n"):
+    for line in text.strip("\n").split("\n"):
         if starts := _FROM.match(line):
             lines += [f"{starts[1]}{place(starts[2])}{starts[3]}", label]
             stages |= {starts[4].lower()} if starts[4] else set()

@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
+
 from sandboxes.containers.client import Engine
 from sandboxes.containers.images.stream import events
 from sandboxes.errors import BadRequest, RunTimeout, StartFailed, Unavailable
@@ -62,10 +64,13 @@ def pull(engine: Engine, wanted: Wanted) -> str:
 
 def _by_engine(engine: Engine, wanted: Wanted) -> str:
     asked = {"fromImage": wanted.name, "tag": wanted.digest}
-    with contextlib.closing(events(engine.api, "/images/create", None, asked, timeout_s=PULL_S)) as told:
-        for event in told:
-            if "error" in event:
-                raise _failed(wanted, str(event["error"]))
+    try:
+        with contextlib.closing(events(engine.api, "/images/create", None, asked, timeout_s=PULL_S)) as told:
+            for event in told:
+                if "error" in event:
+                    raise _failed(wanted, str(event["error"]))
+    except docker.errors.APIError as error:
+        raise _failed(wanted, str(error.explanation)) from error
     return str(wanted)
 
 

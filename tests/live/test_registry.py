@@ -1,0 +1,109 @@
+"""A registry on loopback: what travels is what the other end lacks, and nothing else is reached."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandboxes import containers
+from sandboxes.containers import EngineImage, Registry
+from sandboxes.errors import StartFailed, Unavailable
+
+pytestmark = pytest.mark.usefixtures("engine_ready")
+
+
+@pytest.fixture(scope="module")
+def registry(engine_ready: None) -> Iterator[Registry]:
+    try:
+        started = containers.registry()
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    with started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def image(engine_ready: None) -> Iterator[EngineImage]:
+    with containers.image(files={"app/version": "1\n"}, tag="web:v1") as built:
+        yield built
+
+
+def test_a_first_push_moves_everything(registry: Registry, image: EngineImage) -> None:
+    pushed = registry.push(image)
+    assert pushed.skipped == ()
+    assert [blob.media_type.rpartition(".")[2] for blob in pushed.moved] == ["v2+json", "v1+json", "gzip", "gzip"]
+    assert {blob.digest: blob.size_bytes for blob in pushed.moved} == {
+        blob.digest: blob.size_bytes for blob in registry.blobs()
+    }
+    assert image.id in {blob.digest for blob in pushed.moved}, "the image's id is the digest of its configuration"
+
+
+def test_the_next_version_moves_only_what_is_new(registry: Registry, image: EngineImage) -> None:
+    first = registry.push(image)
+    with containers.image(files={"app/version": "2\n"}, tag="web:v2") as second:
+        pushed = registry.push(second)
+    shared = {blob.digest for blob in first.skipped} & {blob.digest for blob in pushed.skipped}
+    assert len(shared) == 1, "the layer of the book's busybox"
+    assert pushed.moved_bytes < 10_000 < sum(blob.size_bytes for blob in pushed.skipped)
+
+
+def test_the_same_push_again_moves_nothing(registry: Registry, image: EngineImage) -> None:
+    registry.push(image)
+    again = registry.push(image)
+    assert (again.moved, again.moved_bytes) == ((), 0) and len(again.skipped) == 4
+
+
+def test_what_was_pushed_comes_back_the_same(registry: Registry) -> None:
+    gone = containers.image(files={"app/version": "3\n"}, tag="web:v3")
+    pushed = registry.push(gone)
+    gone.close()
+    pulled = registry.pull(pushed)
+    assert {blob.digest for blob in pulled.skipped} == {b.digest for b in pulled.skipped if b.size_bytes > 500_000}
+    assert len(pulled.moved) == 3, "manifest, configuration and one layer; the lowest is the busybox that was there"
+    with containers.image(name=pulled.name) as back, containers.container(image=back) as box:
+        assert back.id == gone.id
+        assert box.run("cat /app/version").stdout == "3\n"
+    assert registry.pull(pushed).moved != (), "it was removed again"
+    assert registry.pull(pushed).moved == ()
+    containers.image(name=pulled.name).close()
+
+
+def test_an_image_can_be_asked_for_by_digest(registry: Registry, image: EngineImage) -> None:
+    pushed = registry.push(image)
+    with containers.image(pull=pushed.name) as fetched:
+        assert fetched.id == image.id
+
+
+def test_a_digest_that_nobody_has_is_one_readable_error(registry: Registry) -> None:
+    with pytest.raises(Unavailable, match="could not be fetched"):
+        containers.image(pull=f"{registry.address}/web@sha256:" + "0" * 64)
+
+
+def test_an_image_that_does_not_exist_is_not_pushed(registry: Registry) -> None:
+    with pytest.raises(StartFailed, match="no image"):
+        registry.push("no-such-image")
+
+
+def test_a_private_engine_s_registry_is_not_on_this_machine_s_network(registry: Registry) -> None:
+    if containers.engine().pid is None:
+        pytest.skip("the reader's own engine reaches this machine's loopback address")
+    inside = os.readlink(f"/proc/{registry.pid}/ns/net")
+    assert inside != os.readlink("/proc/self/ns/net")
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(registry.address.rpartition(":")[2]))) != 0
+
+
+def test_a_closed_registry_leaves_no_process_and_no_file() -> None:
+    if shutil.which("docker-registry") is None:
+        pytest.skip("no docker-registry")
+    with containers.registry() as one, containers.registry() as other:
+        assert one.address != other.address
+        pids, folders = (one.pid, other.pid), (one.folder, other.folder)
+    one.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not any(folder.exists() for folder in folders)
