@@ -18,7 +18,7 @@ from book.serving import USUAL_PORT, port_is_free
 from book.setup import packages
 from sandboxes import doctor as examine
 from sandboxes.lifecycle import cache_folder
-from sandboxes.model import Report
+from sandboxes.model import Engine, Report, Tier
 
 NEEDED_DISK_BYTES = 2 << 30
 NEEDED_MEMORY_BYTES = 2 << 30
@@ -36,7 +36,7 @@ def doctor(*, as_json: bool) -> int:
 
 
 def findings() -> dict[str, Any]:
-    """Everything under stable keys: host, engine, cgroups, accelerator, guest, disk, memory, ports, problems."""
+    """Everything under stable keys: host, engine, tiers, cgroups, accelerator, guest, disk, memory, ports, problems."""
     report = examine()
     disk = _disk()
     problems = [{"what": p.what, "seen": p.seen, "try": p.remedy} for p in report.problems]
@@ -50,7 +50,8 @@ def findings() -> dict[str, Any]:
         problems.append({"what": "There is little memory.", "seen": seen, "try": "run one page at a time"})
     return {
         "host": {name: getattr(report.host, name) for name in ("system", "kernel", "machine", "cpus")},
-        "engine": _engine(report),
+        "engine": _engine(report.engine),
+        "tiers": [_tier(tier) for tier in report.tiers],
         "cgroups": {"version": report.host.cgroups, "enforced": _enforced(report)},
         "accelerator": dataclasses.asdict(report.accelerator) if report.accelerator else None,
         "guest": dict(report.guest) if report.guest else None,
@@ -66,8 +67,12 @@ def _enforced(report: Report) -> list[str]:
     return sorted(report.engine.enforces) if report.engine else []
 
 
-def _engine(report: Report) -> dict[str, Any] | None:
-    engine = report.engine
+def _tier(tier: Tier) -> dict[str, Any]:
+    found = {"name": tier.name, "state": tier.state, "engine": _engine(tier.engine)}
+    return found if tier.state != "not here" else {**found, "why": tier.why, "try": tier.remedy}
+
+
+def _engine(engine: Engine | None) -> dict[str, Any] | None:
     if engine is None:
         return None
     return {
@@ -76,7 +81,8 @@ def _engine(report: Report) -> dict[str, Any] | None:
         "origin": engine.origin,
         "rootless": engine.rootless,
         "cgroup_version": engine.cgroup_version,
-        "enforces": _enforced(report),
+        "runtime": engine.runtime,
+        "enforces": sorted(engine.enforces),
         "can": [name for name in ABILITIES if getattr(engine, name)],
     }
 
@@ -111,6 +117,24 @@ def _in_words(found: dict[str, Any]) -> None:
         page.print("\n✓ Everything that the pages need is here.")
 
 
+WAYS = {
+    "reader": "your own engine",
+    "private": "a private engine that ends with the page",
+    "rootless": "the same without root",
+    "podman": "a Podman service that ends with the page",
+    "bare": "namespaces by hand, without an engine",
+}
+SIGNS = {"chosen": "▶", "possible": "✓", "not here": "✗"}
+
+
+def _ways(tier: dict[str, Any]) -> str:
+    """One line for a tier: whether it is used, could be, or why not."""
+    engine = tier["engine"]
+    version = f": {engine['name']} {engine['version']}{', rootless' if engine['rootless'] else ''}" if engine else ""
+    reason = f": {tier['why']}" if tier["state"] == "not here" else ""
+    return f"{SIGNS[tier['state']]} {WAYS[tier['name']]} ({tier['state']}){version}{reason}"
+
+
 def _pool(cost: dict[str, Any]) -> str:
     shims = cost["shim_pss_bytes"]
     held = "" if shims is None else f", {shims / 2**20:.0f} MiB for the processes that hold them"
@@ -120,16 +144,17 @@ def _pool(cost: dict[str, Any]) -> str:
 
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     host, engine, guest, accelerator = found["host"], found["engine"], found["guest"], found["accelerator"]
-    origin = {"private": "private: starts when a page needs it, ends with it", "reader": "yours, already running"}
     lines = [("machine", f"{host['system']}, Linux {host['kernel']} ({host['machine']}), {host['cpus']} CPUs")]
     lines.append(("memory", f"{found['memory']['total_bytes'] / 2**30:.1f} GiB"))
     disk = found["disk"]
     lines.append(
         ("disk", f"{disk['free_bytes'] / 2**30:.0f} GiB free; cache {disk['cache']}: {disk['cache_bytes'] >> 20} MiB")
     )
+    lines += [("containers" if number == 0 else "", text) for number, text in enumerate(map(_ways, found["tiers"]))]
     if engine:
-        rootless = "rootless" if engine["rootless"] else "as root"
-        lines.append(("containers", f"{engine['name']} {engine['version']}, {rootless} ({origin[engine['origin']]})"))
+        lines.append(
+            ("engine", f"makes containers with {engine['runtime']}; can: {', '.join(engine['can']) or 'nothing'}")
+        )
     enforced = ", ".join(found["cgroups"]["enforced"]) or "none"
     lines.append(("cgroups", f"{found['cgroups']['version']}; limits that are enforced: {enforced}"))
     for pool in found["pools"]:

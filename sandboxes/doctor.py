@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sandboxes import containers, guests, kernel
 from sandboxes.errors import SandboxError
-from sandboxes.model import Accelerator, Engine, Problem, Report
+from sandboxes.model import Accelerator, Engine, Problem, Report, Tier
 
 QEMU_VERSION_S = 10.0
 
@@ -19,7 +20,8 @@ def doctor() -> Report:
     to learn whether KVM works (5 s at the most); its verdict is kept.
     """
     problems: list[Problem] = []
-    engine = _engine(problems)
+    tiers = _tiers(problems)
+    engine = _engine(tiers, problems) if tiers else None
     parts = guests.found()
     problems += _missing(parts)
     return Report(
@@ -30,19 +32,29 @@ def doctor() -> Report:
         problems=tuple(problems),
         date=datetime.now(UTC).isoformat(timespec="minutes"),
         pools=containers.pool_costs(),
+        tiers=tiers,
     )
 
 
-def _engine(problems: list[Problem]) -> Engine | None:
+def _tiers(problems: list[Problem]) -> tuple[Tier, ...]:
     try:
-        engine = containers.find_engine()
-    except SandboxError as error:
+        return containers.find_tiers()
+    except SandboxError as error:  # BOUNDARIES_ENGINE names none
         problems.append(_problem(error))
+        return ()
+
+
+def _engine(tiers: Sequence[Tier], problems: list[Problem]) -> Engine | None:
+    engine = next((tier.engine for tier in tiers if tier.state == "chosen"), None)
+    if engine is None:
+        seen = "; ".join(f"{tier.name}: {tier.why}" for tier in tiers if tier.state == "not here")
+        remedy = "; or ".join(dict.fromkeys(tier.remedy for tier in tiers if tier.remedy))
+        problems.append(Problem("No container engine answers, and none can be started here.", seen, remedy))
         return None
     ignored = sorted({"cpu", "memory", "pids"} - engine.enforces)
     if ignored:
         seen = f"{engine.name} {engine.version}, cgroups {engine.cgroup_version}, rootless: {engine.rootless}"
-        remedy = "run the engine as root, or on a host with cgroup v2; asking for such a limit is an error here"
+        remedy = "run the book as root: its private engine enforces them; asking for such a limit is an error here"
         problems.append(Problem(f"The engine does not enforce limits on {', '.join(ignored)}.", seen, remedy))
     return engine
 

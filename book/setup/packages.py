@@ -12,7 +12,7 @@ from pathlib import Path
 from book.console import note, step
 from book.folders import INSTALLED_PACKAGES
 from sandboxes.containers import find_engine
-from sandboxes.errors import Unavailable
+from sandboxes.errors import SandboxError
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _engine() -> bool:
     """An engine answers, or there is one to start. A docker client alone is neither."""
     try:
         return bool(find_engine())
-    except Unavailable:
+    except SandboxError:
         return _on_path("dockerd")()
 
 

@@ -1,7 +1,7 @@
 """Containers: the only place that knows the docker SDK."""
 
 from sandboxes.containers.client import Engine
-from sandboxes.containers.finding import engine, find_engine, remove_images
+from sandboxes.containers.finding import engine, find_engine, find_tiers, remove_images
 from sandboxes.containers.images.image import EngineImage, image
 from sandboxes.containers.images.registry import Registry, registry
 from sandboxes.containers.job import Job
@@ -24,6 +24,7 @@ __all__ = [
     "container",
     "engine",
     "find_engine",
+    "find_tiers",
     "image",
     "network",
     "pool",

@@ -16,6 +16,7 @@ from sandboxes import model, request
 from sandboxes.containers import podman, private, reader, rootless
 from sandboxes.containers.client import Engine
 from sandboxes.containers.images.busybox import LABEL
+from sandboxes.containers.launch import found_programs
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner, owner
 from sandboxes.lifecycle.guard import remove_cgroups
@@ -88,7 +89,7 @@ def find_tiers() -> tuple[model.Tier, ...]:
         try:
             found.append(model.Tier(tier.ORIGIN, "chosen" if free else "possible", tier.look()))
         except EngineUnavailable as error:
-            found.append(model.Tier(tier.ORIGIN, "not here", None, f"{error.what} ({error.seen})", error.remedy))
+            found.append(model.Tier(tier.ORIGIN, "not here", None, error.seen, error.remedy))
     return (*found, _bare(any(one.state == "chosen" for one in found)))
 
 
@@ -130,7 +131,7 @@ def _open(tiers: tuple[Tier, ...], mine: Owner) -> Engine:
 
 def _none(refused: list[tuple[str, EngineUnavailable]]) -> EngineUnavailable:
     """One error of those of all tiers."""
-    words = "; ".join(f"{origin}: {error.what} ({error.seen})" for origin, error in refused)
+    words = "; ".join(f"{origin}: {error.seen}" for origin, error in refused)
     bare = _bare(False)
     also = "; without any engine `sb.bare` works here: namespaces can be made" if bare.state == "chosen" else ""
     remedies = dict.fromkeys(error.remedy for _, error in refused)
@@ -142,10 +143,11 @@ def _none(refused: list[tuple[str, EngineUnavailable]]) -> EngineUnavailable:
 def _bare(engine: bool) -> model.Tier:
     """Namespaces without an engine: this user may make them, tried out (unshare(1))."""
     words = ["--mount", "--pid", "--fork"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
-    try:
-        done = subprocess.run(["unshare", *words, "true"], capture_output=True, text=True, timeout=PROBE_S, check=False)  # noqa: S607
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return model.Tier("bare", "not here", None, str(error), "apt-get install util-linux")
+    programs = found_programs("unshare", "true")
+    if len(programs) < 2:
+        return model.Tier("bare", "not here", None, "not installed: unshare", "apt-get install util-linux")
+    trial = [programs["unshare"], *words, programs["true"]]
+    done = subprocess.run(trial, capture_output=True, text=True, timeout=PROBE_S, check=False)
     if done.returncode:
         remedy = "allow user namespaces (sysctl user.max_user_namespaces), or run the book as root"
         return model.Tier("bare", "not here", None, done.stderr.strip(), remedy)

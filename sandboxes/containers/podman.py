@@ -77,7 +77,7 @@ def programs() -> dict[str, str]:
     if os.geteuid() != 0:
         raise EngineUnavailable(
             "A Podman service of the book's own needs root.",
-            seen=f"this is user {os.geteuid()}",
+            seen=f"it needs root, this is user {os.geteuid()}",
             remedy="systemctl --user start podman.socket makes it the reader's own engine; or run the book as root",
         )
     return {**found, "init": inits[0]}

@@ -32,7 +32,7 @@ def programs() -> dict[str, str]:
     if os.geteuid() != 0:
         raise EngineUnavailable(
             "The book's private engine needs root.",
-            seen=f"{found['dockerd']} is installed, this is user {os.geteuid()}",
+            seen=f"it needs root, this is user {os.geteuid()}",
             remedy="start Docker or Podman for this user (docker info must answer), or run the book as root",
         )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandboxes.model.engines import Engine
+from sandboxes.model.engines import Engine, Tier
 from sandboxes.model.guests import Accelerator
 from sandboxes.model.machine import Host
 from sandboxes.model.pools import PoolCost
@@ -24,7 +24,8 @@ class Problem:
 class Report:
     """What sandboxes will run on here. `engine` and `accelerator` are None where there is none to be had.
 
-    `guest` names the parts of a guest: qemu_version, kernel, firmware. `date` is the minute of the look, ISO 8601, UTC.
+    `tiers` are the ways to an engine, best first. `guest` names the parts of a guest: qemu_version, kernel, firmware.
+    `date` is the minute of the look, ISO 8601, UTC.
     `pools` is what waits in warm pools of this user, in whichever process, and what that costs.
     """
 
@@ -34,4 +35,5 @@ class Report:
     guest: Mapping[str, str]
     problems: tuple[Problem, ...]
     date: str
+    tiers: tuple[Tier, ...] = ()
     pools: tuple[PoolCost, ...] = ()

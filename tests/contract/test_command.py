@@ -29,7 +29,7 @@ def textbook(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_doctor_gives_data_under_stable_keys() -> None:
     done = textbook("doctor", "--json")
     found = json.loads(done.stdout)
-    keys = {"host", "engine", "cgroups", "accelerator", "guest", "disk", "memory", "ports", "problems"}
+    keys = {"host", "engine", "tiers", "cgroups", "accelerator", "guest", "disk", "memory", "ports", "problems"}
     assert set(found) == keys
     assert done.returncode == (1 if found["problems"] else 0)
 
@@ -41,6 +41,8 @@ def test_doctor_says_the_same_in_words() -> None:
     assert data["cgroups"]["version"] in words
     if data["engine"]:
         assert data["engine"]["version"] in words
+    assert [tier["name"] for tier in data["tiers"]] == ["reader", "private", "rootless", "podman", "bare"]
+    assert words.count("(chosen)") == 1
     if data["accelerator"]:
         assert data["accelerator"]["name"] in words
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import time
@@ -11,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from sandboxes.containers import find_engine, finding, private
+from sandboxes.containers import find_engine, find_tiers, finding, launch, private, reader
 from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
 from sandboxes.containers.client import Engine
 from sandboxes.containers.endpoints import Endpoint, endpoints
-from sandboxes.errors import EngineUnavailable, LimitIgnored
+from sandboxes.errors import BadRequest, EngineUnavailable, LimitIgnored
 from sandboxes.model import Limits
 
 RECORDED: dict[str, dict[str, Any]] = json.loads(
@@ -29,7 +30,7 @@ OFFER = KernelOffer("hybrid", frozenset({"blkio", "cpu", "freezer", "memory", "p
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No engine of the reader's, and none of ours yet."""
-    monkeypatch.setattr(finding, "endpoints", lambda: iter(()))
+    monkeypatch.setattr(reader, "endpoints", lambda: iter(()))
     monkeypatch.setattr(finding, "_current", None)
 
 
@@ -123,44 +124,90 @@ def deaf(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_an_engine_that_does_not_answer_is_passed_over_and_named(deaf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "endpoints", lambda: iter([Endpoint(f"unix://{deaf}", "DOCKER_HOST")]))
+    monkeypatch.setattr(reader, "endpoints", lambda: iter([Endpoint(f"unix://{deaf}", "DOCKER_HOST")]))
     begun = time.monotonic()
-    tried = finding.readers_engine()
-    assert isinstance(tried, list) and str(deaf) in tried[0]
+    with pytest.raises(EngineUnavailable, match=str(deaf)):
+        reader.look()
     assert time.monotonic() - begun < 4
 
 
-def _without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    which = private.shutil.which
-    monkeypatch.setattr(private.shutil, "which", lambda name, **rest: None if name == missing else which(name, **rest))
+def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
+    which = launch.shutil.which
+    monkeypatch.setattr(launch.shutil, "which", lambda name, **rest: None if name in missing else which(name, **rest))
 
 
 @pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("look", [find_engine, finding.engine])
-def test_without_dockerd_the_error_names_it_and_the_remedy_at_once(look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    _without(monkeypatch, "dockerd")
+def test_without_any_engine_the_error_names_each_tier_and_the_remedy_at_once(
+    look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without(monkeypatch, "dockerd", "podman")
     begun = time.monotonic()
-    with pytest.raises(EngineUnavailable, match=r"dockerd") as caught:
+    with pytest.raises(EngineUnavailable, match=r"private: not installed: dockerd; .*podman: not installed") as caught:
         look()
     assert time.monotonic() - begun < 2
     assert "apt-get install docker.io" in caught.value.remedy
 
 
 @pytest.mark.usefixtures("alone")
+def test_without_any_engine_the_error_says_whether_namespaces_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without(monkeypatch, "dockerd", "podman")
+    with pytest.raises(EngineUnavailable) as caught:
+        find_engine()
+    bare = find_tiers()[-1]
+    assert (bare.name, bare.state) in {("bare", "chosen"), ("bare", "not here")}
+    assert ("sb.bare" in caught.value.remedy) == (bare.state == "chosen")
+    _without(monkeypatch, "dockerd", "podman", "unshare")
+    assert find_tiers()[-1].why == "not installed: unshare"
+
+
+@pytest.mark.usefixtures("alone")
 def test_a_user_who_is_not_root_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(private.shutil, "which", lambda name, **rest: f"/usr/bin/{name}")
+    monkeypatch.setattr(launch.shutil, "which", lambda name, **rest: f"/usr/bin/{name}")
     monkeypatch.setattr(private.os, "geteuid", lambda: 1000)
-    with pytest.raises(EngineUnavailable, match="needs root") as caught:
-        finding.engine()
+    with pytest.raises(EngineUnavailable, match="root") as caught:
+        private.look()
     assert "Podman" in caught.value.remedy
 
 
 def test_the_error_also_says_which_engines_were_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(finding, "_current", None)
-    monkeypatch.setattr(finding, "endpoints", lambda: iter([Endpoint(f"unix://{tmp_path}/none.sock", "DOCKER_HOST")]))
-    _without(monkeypatch, "dockerd")
-    with pytest.raises(EngineUnavailable, match=f"DOCKER_HOST.*{tmp_path}/none.sock"):
+    monkeypatch.setattr(reader, "endpoints", lambda: iter([Endpoint(f"unix://{tmp_path}/none.sock", "DOCKER_HOST")]))
+    _without(monkeypatch, "dockerd", "podman")
+    with pytest.raises(EngineUnavailable, match=f"DOCKER_HOST.*{tmp_path}/none.sock.*No such file"):
         find_engine()
+
+
+@pytest.mark.parametrize("name", ["docker", "Private", "bare"])
+def test_a_tier_that_does_not_exist_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(finding.CHOICE, name)
+    with pytest.raises(BadRequest, match="BOUNDARIES_ENGINE") as caught:
+        finding.engine()
+    assert "podman, private, reader, rootless" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_tier_that_was_asked_for_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(finding.CHOICE, "reader")
+    with pytest.raises(EngineUnavailable) as caught:
+        find_engine()
+    assert caught.value.seen.startswith("reader: ") and "private" not in caught.value.seen
+    assert {tier.name: tier.state for tier in find_tiers()}["private"] != "chosen"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "old"),
+    [
+        ("Docker", "19.03.15", True),
+        ("Docker", "20.10.0", False),
+        ("Docker", "28.1", False),
+        ("Podman", "3.4.4", True),
+        ("Podman", "4.0.0-rc1", False),
+    ],
+)
+def test_an_engine_before_20_10_and_a_podman_before_4_are_too_old(name: str, version: str, old: bool) -> None:
+    seen = parse_facts(RECORDED["version"], RECORDED["info"], "reader", OFFER)
+    assert reader.too_old(dataclasses.replace(seen, name=name, version=version)) is old
 
 
 def test_controllers_are_those_that_the_kernel_has_switched_on(tmp_path: Path) -> None:
