@@ -48,9 +48,10 @@ def kill_marked(owner_id: str, deadline_s: float = 5.0) -> None:
 def thaw(owner_id: str, root: Path = CGROUPS) -> None:
     """Nothing of the owner is frozen: version 1 keeps a frozen process from dying (freezer-subsystem.rst)."""
     for top in cgroups(owner_id, root):
-        for state in (top / "freezer.state", *top.glob("**/*/freezer.state")):
-            with contextlib.suppress(OSError):
-                state.write_text("THAWED")
+        for folder, _, files in os.walk(top):
+            if "freezer.state" in files:
+                with contextlib.suppress(OSError):
+                    Path(folder, "freezer.state").write_text("THAWED")
 
 
 def cgroups(owner_id: str, root: Path = CGROUPS) -> list[Path]:
