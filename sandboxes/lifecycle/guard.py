@@ -9,6 +9,7 @@ it costs a few MB and no imports of the package.
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -93,8 +94,9 @@ def remove_folder(folder: Path) -> None:
 
 
 def mounted_in(folder: Path) -> list[str]:
-    """Mount points below a folder, in the order of mounting (proc_pid_mountinfo(5), field 5)."""
-    points = (line.split()[4] for line in MOUNTS.read_text().splitlines())
+    """Mount points below a folder, in the order of mounting (proc_pid_mountinfo(5), field 5: a space is \\040)."""
+    fields = (line.split()[4] for line in MOUNTS.read_bytes().splitlines())
+    points = (os.fsdecode(re.sub(rb"\\(\d{3})", lambda octal: bytes([int(octal[1], 8)]), field)) for field in fields)
     return [point for point in points if point.startswith(f"{folder}/")]
 
 
