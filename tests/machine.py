@@ -85,8 +85,8 @@ def _marked(ids: frozenset[str]) -> Iterator[str]:
 
 
 def _cgroups(ids: frozenset[str]) -> Iterator[str]:
-    found = Path("/sys/fs/cgroup").glob("**/boundaries-*")
-    return (str(path) for path in found if path.name.removeprefix("boundaries-") in ids)
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):  # not a glob, which fails when one goes meanwhile
+        yield from (f"{folder}/{name}" for name in names if name.removeprefix("boundaries-") in ids)
 
 
 def _folders(ids: frozenset[str]) -> Iterator[str]:

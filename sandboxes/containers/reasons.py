@@ -10,9 +10,12 @@ from sandboxes.errors import SandboxError, SandboxGone, StartFailed, Unavailable
 
 def not_started(error: docker.errors.APIError) -> StartFailed:
     """The engine refused to make or start a container."""
-    return StartFailed(
-        "The container did not start.", seen=str(error.explanation), remedy="./textbook doctor; then try it again"
-    )
+    seen = str(error.explanation).strip()
+    if "no space left on device" in seen.lower():
+        remedy = "remove files from containers, or close containers: then the engine has more room"
+    else:
+        remedy = "./textbook doctor; then try it again"
+    return StartFailed("The container did not start.", seen=seen, remedy=remedy)
 
 
 def gone(engine: Engine, container_id: str, name: str, error: Exception) -> SandboxError:

@@ -9,6 +9,7 @@ it costs a few MB and no imports of the package.
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -48,9 +49,10 @@ def kill_marked(owner_id: str, deadline_s: float = 5.0) -> None:
 def thaw(owner_id: str, root: Path = CGROUPS) -> None:
     """Nothing of the owner is frozen: version 1 keeps a frozen process from dying (freezer-subsystem.rst)."""
     for top in cgroups(owner_id, root):
-        for state in (top / "freezer.state", *top.glob("**/*/freezer.state")):
-            with contextlib.suppress(OSError):
-                state.write_text("THAWED")
+        for folder, _, files in os.walk(top):
+            if "freezer.state" in files:
+                with contextlib.suppress(OSError):
+                    Path(folder, "freezer.state").write_text("THAWED")
 
 
 def cgroups(owner_id: str, root: Path = CGROUPS) -> list[Path]:
@@ -92,8 +94,9 @@ def remove_folder(folder: Path) -> None:
 
 
 def mounted_in(folder: Path) -> list[str]:
-    """Mount points below a folder, in the order of mounting (proc_pid_mountinfo(5), field 5)."""
-    points = (line.split()[4] for line in MOUNTS.read_text().splitlines())
+    """Mount points below a folder, in the order of mounting (proc_pid_mountinfo(5), field 5: a space is \\040)."""
+    fields = (line.split()[4] for line in MOUNTS.read_bytes().splitlines())
+    points = (os.fsdecode(re.sub(rb"\\(\d{3})", lambda octal: bytes([int(octal[1], 8)]), field)) for field in fields)
     return [point for point in points if point.startswith(f"{folder}/")]
 
 

@@ -1,0 +1,90 @@
+"""A book forgets to close, in every way a Python process can end, with everything that the library can start."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.faults.books import book, gone
+from tests.machine import left_of
+
+pytestmark = pytest.mark.usefixtures("engine_ready")
+
+BOX = """
+import os, threading, time
+import sandboxes.containers as c
+box = c.container()
+box.start("sleep 1000")
+"""
+ENDINGS = {
+    "at its end": "",
+    "by sys.exit in a thread": "thread = threading.Thread(target=sys.exit, args=(3,)); thread.start(); thread.join()",
+    "by an exception": "sys.stderr = open(os.devnull, 'w'); raise RuntimeError('forgot everything')",
+    "by os._exit": "os._exit(3)",
+    "while a thread starts containers": "threading.Thread(target=c.container, daemon=True).start(); time.sleep(0.02)",
+    "after a forked child has ended": (
+        "child = os.fork()\nif child == 0: sys.exit(0)\nos.waitpid(child, 0)\nassert box.run('echo here').stdout"
+    ),
+    "after a forked child has used a container of its own": (
+        "child = os.fork()\nif child == 0:\n    c.container().run('true'); sys.exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\nassert box.run('echo here').stdout"
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_book_that_forgets_to_close_leaves_nothing(ending: str) -> None:
+    with book(f"{BOX}\nprint('ready', flush=True)\n{ENDINGS[ending]}\n") as forgetful:
+        assert forgetful.read() == "ready"
+        assert forgetful.end() == []
+        expected = {"by an exception": 1, "by os._exit": 3}
+        assert forgetful.process.returncode == expected.get(ending, 0)
+        gone(forgetful, 3.0)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda how: how.name)
+def test_a_book_that_is_told_to_end_leaves_nothing(how: signal.Signals) -> None:
+    with book(f"{BOX}\nprint('ready', flush=True)\nsys.stderr.close()\ntime.sleep(1000)\n") as told:
+        assert told.read() == "ready"
+        told.process.send_signal(how)
+        told.end()
+        gone(told, 3.0)
+
+
+EVERYTHING = """
+import time
+import sandboxes.containers as c
+from sandboxes.errors import LimitIgnored
+network = c.network()
+kept = [c.container(network=network, profile="open"), c.container(ports={8080: None}, network=True)]
+try:
+    kept.append(c.container(io="1M", files={"/scratch/file": "text"}))
+except LimitIgnored:
+    pass
+kept.append(c.container())
+kept[-1].pause()
+warm = c.pool(2)
+kept.append(warm.take())
+for box in kept[:-2]:
+    kept.append(box.start("while :; do :; done"))
+terminal = kept[0].terminal()
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "killed with its guard", "ended"])
+def test_of_everything_that_can_be_started_nothing_is_left(how: str) -> None:
+    with book(EVERYTHING) as busy:
+        assert busy.read() == "ready"
+        assert len(left_of(busy.id)) > 20
+        if how == "ended":
+            busy.end()
+            assert busy.process.returncode == 0
+        else:
+            busy.kill(guard="guard" in how)
+    if "guard" in how:
+        with book("") as next_one:
+            next_one.end()
+    gone(busy, 5.0)

@@ -1,0 +1,60 @@
+"""In an engine that others use too, the dead book's things go, of every kind, and nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandboxes.containers.private import PrivateEngine
+from sandboxes.lifecycle import LABEL
+from tests.faults.books import ANSWERING, Book, book, gone, gone_after_s, held, python
+
+pytestmark = pytest.mark.usefixtures("engine_ready")
+
+MAKING = """
+import io, sandboxes.containers as c
+box = c.container(network=True)
+api, label = c.engine().api, owner().label
+api.create_volume("of-" + owner().id, labels=label)
+api.create_container(box.image, ["true"], volumes=["/data"], labels=label)
+dockerfile = f"FROM {box.image}\\nRUN echo built > /tmp/built\\n"
+text = io.BytesIO(dockerfile.encode())
+list(api.build(fileobj=text, tag="of-" + owner().id, labels=label, network_mode="none", rm=True))
+print("made", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def strangers(shared: PrivateEngine) -> set[str]:
+    """One of each kind without a label, and one of each that carries the label of somebody else."""
+    python("import sandboxes.containers as c; c.container().close()", DOCKER_HOST=shared.endpoint.url)
+    image = next(tag for entry in shared.api.images() for tag in entry["RepoTags"])
+    for labels in ({}, {LABEL: "somebodyelse"}, {"other": "label"}):
+        made = shared.api.create_container(image, ["true"], labels=labels)
+        shared.api.create_network(f"net{len(held(shared.api))}", labels=labels)
+        shared.api.create_volume(labels=labels)
+        shared.api.commit(made["Id"], repository="of-a-stranger", tag=f"t{len(held(shared.api))}")
+    return held(shared.api)
+
+
+@pytest.mark.parametrize("how", ["killed", "killed with its guard", "ended"])
+def test_only_what_the_book_made_goes_when_it_is(how: str, shared: PrivateEngine, strangers: set[str]) -> None:
+    with book(ANSWERING, DOCKER_HOST=shared.endpoint.url) as neighbour:
+        assert neighbour.ask("first") == "first"
+        theirs = held(shared.api)
+        dead = Book(MAKING, DOCKER_HOST=shared.endpoint.url)
+        assert dead.read() == "made"
+        assert {entry.split()[0] for entry in held(shared.api, dead.id)} == {"container", "network", "volume", "image"}
+        if how == "ended":
+            dead.end()
+        else:
+            dead.kill(guard="guard" in how)
+        if "guard" in how:
+            assert python("from sandboxes.lifecycle import owner; owner()").returncode == 0
+        gone_after_s(lambda: held(shared.api) - theirs)
+        gone(dead)
+        assert held(shared.api) == theirs > strangers
+        assert neighbour.ask("still") == "still"
+        assert held(shared.api, neighbour.id)
+    gone_after_s(lambda: held(shared.api) - strangers)
+    assert held(shared.api) == strangers
