@@ -29,7 +29,19 @@ def textbook(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_doctor_gives_data_under_stable_keys() -> None:
     done = textbook("doctor", "--json")
     found = json.loads(done.stdout)
-    keys = {"host", "engine", "tiers", "cgroups", "accelerator", "guest", "disk", "memory", "ports", "problems"}
+    keys = {
+        "host",
+        "engine",
+        "tiers",
+        "cgroups",
+        "accelerator",
+        "guest",
+        "disk",
+        "memory",
+        "pools",
+        "ports",
+        "problems",
+    }
     assert set(found) == keys
     assert done.returncode == (1 if found["problems"] else 0)
 
