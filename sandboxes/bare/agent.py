@@ -55,9 +55,10 @@ class Line:
             try:
                 self._end.sendall(json.dumps(list(requests)).encode() + b"\n")
                 return self._reply()
-            except OSError as error:
+            except (OSError, ValueError, TypeError) as error:
+                self.close()  # a late answer must not be taken for the next one
                 raise SandboxGone(
-                    "The container's first process does not answer.", seen=str(error), remedy="start a new one"
+                    "The container's first process does not answer.", seen=repr(error), remedy="start a new one"
                 ) from error
 
     def close(self) -> None:

@@ -73,8 +73,9 @@ class BareSandbox:
         self._lock, self._commands, self._closed = threading.Lock(), 0, False
         self._handle = -1
         self._cgroup: kernel.Cgroup | None = None
+        making = agent()  # the first time it takes a while to start, and files to unpack
         folder, self._lower = layers(asked.first_uid)
-        self._line = agent().begin(folder if "mnt" in asked.parts else Path("/"))
+        self._line = making.begin(folder if "mnt" in asked.parts else Path("/"))
         owner().adopt(self)
         try:
             self._make()
@@ -225,10 +226,12 @@ class BareSandbox:
     def _end(self, mark: str) -> str:
         """Afterwards no process of the command is left. How that was done, in words."""
         if self._cgroup:
-            with contextlib.suppress(RunTimeout):
-                kernel.freeze_cgroup(self._cgroup)  # so that nobody forks while they are counted
-            command.kill_once(mark)
-            kernel.thaw_cgroup(self._cgroup)
+            try:
+                with contextlib.suppress(RunTimeout):
+                    kernel.freeze_cgroup(self._cgroup)  # so that nobody forks while they are counted
+                command.kill_once(mark)
+            finally:
+                kernel.thaw_cgroup(self._cgroup)
         if command.kill_carrying(mark):
             return "it was killed with all its processes"
         self.close()
@@ -236,15 +239,21 @@ class BareSandbox:
 
     def _kill_all(self) -> None:
         """The kernel ends a pid namespace with its process 1; without one, first processes end their children."""
-        if ended_with_first(self.pid):
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        with_first = ended_with_first(self.pid)
+        if with_first:
+            self._kill_first()
         elif self._cgroup:
             kernel.kill_cgroup(self._cgroup)
         if not select.select([self._handle], [], [], CLOSE_S)[0]:
-            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        if not self._cgroup:
+            self._kill_first()
+        if self._cgroup:
+            kernel.kill_cgroup(self._cgroup)
+        elif not with_first:
             command.kill_carrying(f"{command.MARK}={self._mark}")
+
+    def _kill_first(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def _check_open(self) -> None:
         if self._closed:
