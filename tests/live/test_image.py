@@ -195,7 +195,8 @@ def test_an_image_for_another_processor_says_so_in_its_configuration_and_in_its_
     other = _foreign()
     files = other.contents().files
     assert other.architecture == other.contents().architecture != containers.image(name="busybox").architecture
-    assert {"arm64": "aarch64", "amd64": "x86_64"}[other.architecture] == files["bin/busybox"].machine
+    machines = {entry.machine for entry in files.values()} - {""}
+    assert machines == {{"arm64": "aarch64", "amd64": "x86_64"}[other.architecture]}
 
 
 def test_a_program_for_another_processor_does_not_start_and_the_kernel_says_why() -> None:

@@ -8,6 +8,7 @@ import io
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _image(path: str, _mtime_ns: int) -> Image:
             seen=f"{path} is not a statically linked ELF program",
             remedy=_INSTALL,
         )
-    tar = build(program, applets(path))
+    tar = build(program, applets(path), {"bin/syscall": syscall_program()})
     return Image(f"{REPOSITORY}:{hashlib.sha256(tar).hexdigest()[:16]}", tar)
 
 
@@ -78,14 +79,17 @@ def applets(path: str) -> list[str]:
     return subprocess.run([path, "--list"], capture_output=True, text=True, timeout=10, check=True).stdout.split()
 
 
-def build(program: bytes, applets: list[str]) -> bytes:
-    """A tar of the root file system, the same bytes for the same busybox: sorted, no times, numeric owners only."""
+def build(program: bytes, applets: list[str], beside: Mapping[str, bytes] | None = None) -> bytes:
+    """A tar of the root file system, the same bytes for the same busybox: sorted, no times, numeric owners only.
+
+    `beside` are other programs for the same processor, by their paths.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, mode in sorted({**_FOLDERS, "bin": 0o755, "home": 0o755}.items()):
             tar.addfile(_entry(name, tarfile.DIRTYPE, mode))
         tar.addfile(_entry("home/reader", tarfile.DIRTYPE, 0o755, READER))
-        programs = {"bin/busybox": program, "bin/syscall": syscall_program()}
+        programs = {"bin/busybox": program, **(beside or {})}
         for name, content in sorted({**{k: v.encode() for k, v in _FILES.items()}, **programs}.items()):
             entry = _entry(name, tarfile.REGTYPE, 0o755 if name.startswith("bin/") else 0o644)
             entry.size = len(content)

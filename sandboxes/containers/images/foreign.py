@@ -5,6 +5,7 @@ It holds the distribution's static busybox for that processor, fetched with apt 
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shutil
 from collections.abc import Callable
@@ -30,7 +31,7 @@ def foreign_image(say: Say = print) -> Image:
     Raises Unavailable without apt, or when its archives have no packages for that processor.
     """
     architecture = other_architecture(platform.machine())
-    path = cache_folder() / "images" / f"foreign-{architecture}.tar"
+    path = cache_folder() / "images" / f"foreign-{architecture}-{_recipe()}.tar"
 
     def make(fresh: Path) -> None:
         say(f"fetching busybox for {architecture}: some seconds, once")
@@ -41,6 +42,11 @@ def foreign_image(say: Say = print) -> Image:
 
     digest = kept(path, make)
     return Image(f"{REPOSITORY}:{digest[:16]}", path, architecture=architecture)
+
+
+def _recipe() -> str:
+    """Everything in the image but the program itself, hashed."""
+    return hashlib.sha256(build(b"", list(APPLETS))).hexdigest()[:16]
 
 
 def other_architecture(machine: str) -> str:
