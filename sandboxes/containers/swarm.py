@@ -11,9 +11,8 @@ import docker
 
 from sandboxes.containers import finding, private
 from sandboxes.containers.client import CALL_S, NO_ANSWER, Engine
-from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import EngineUnavailable, StartFailed
-from sandboxes.lifecycle import owner
+from sandboxes.lifecycle import Owner, owner
 from sandboxes.lifecycle.guard import remove_cgroups
 
 T = TypeVar("T")
@@ -188,16 +187,14 @@ def _private() -> Engine:
             remove_cgroups(mine.id)
         _beside = None
     if _beside is None:
-        _can_be_started(found)
-        process = PrivateEngine(mine.folder / "swarm", f"/boundaries-{mine.id}", mine.environment())
-        _beside = Engine(process.api, process.endpoint, mine, process)
+        _beside = _opened(mine, found)
         mine.adopt(_beside)
     return _beside
 
 
-def _can_be_started(found: Engine) -> None:
+def _opened(mine: Owner, found: Engine) -> Engine:
     try:
-        private.programs()
+        return private.open_engine(mine, mine.folder / "swarm")
     except EngineUnavailable as error:
         facts = found.facts()
         raise EngineUnavailable(
