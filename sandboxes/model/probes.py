@@ -94,6 +94,7 @@ BARRIERS = {
     "file permission": "the file belongs to another user",
     "no new privileges": "the process has given up ever gaining privileges",
     "limit": "a resource limit is reached",
+    "no route": "its network namespace knows no way to that address",
     "not built in": "this kernel was built without it",
     "policy": "neither of the others: a security module or a setting of the kernel",
 }

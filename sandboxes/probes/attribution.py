@@ -19,9 +19,10 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "ENOSYS": ("not built in", "seccomp"),
     **dict.fromkeys(("ENOENT", "ENXIO", "ENODEV", "ENOTDIR"), ("masked path", "missing device", "missing file")),
     **dict.fromkeys(
-        ("hidden", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH"),
+        ("hidden", "ECONNREFUSED"),
         ("own kernel", "namespace", "no new privileges", "capability", "user namespace", "file permission"),
     ),
+    **dict.fromkeys(("ENETUNREACH", "EHOSTUNREACH"), ("no route",)),
     **dict.fromkeys(("EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EUSERS"), ("limit",)),
 }
 """Which barriers can be behind a word, in the order in which they are looked at."""

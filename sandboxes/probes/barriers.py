@@ -134,6 +134,10 @@ def _limit(case: Case) -> str | None:
     return "the kernel does not give this process more of it"
 
 
+def _no_route(case: Case) -> str | None:
+    return "no route leads there, so that nothing can be sent (ip-route(8))"
+
+
 def _not_built_in(case: Case) -> str | None:
     return "without a filter this kernel says ENOSYS" if case.built_in is False else None
 
@@ -149,6 +153,7 @@ CHECKS: dict[str, Callable[[Case], str | None]] = {
     "mount option": _mount_option,
     "namespace": namespace,
     "no new privileges": _no_new_privileges,
+    "no route": _no_route,
     "not built in": _not_built_in,
     "own kernel": own_kernel,
     "read-only mount": _read_only_mount,

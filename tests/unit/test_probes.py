@@ -83,6 +83,8 @@ def reason(id_: str, word: str, who: Standing, *, built_in: bool | None = True) 
         ("see-host-process", "hidden", GUEST, "denied: own kernel"),
         ("see-host-process", "77", replace(OPEN, namespaces=HOST.ids), "reaches the host"),
         ("reach-host-loopback", "ECONNREFUSED", OPEN, "denied: namespace"),
+        ("reach-metadata", "ENETUNREACH", HARDENED, "denied: no route"),
+        ("reach-metadata", "0", OPEN, "allowed: net namespace"),
         ("gain-privileges", "hidden", HARDENED, "denied: no new privileges"),
         ("write-setting", "EROFS", OPEN, "denied: read-only mount"),
         ("write-setting", "EACCES", HARDENED, "denied: file permission"),

@@ -55,6 +55,14 @@ NETWORK = (
         reach="net",
     ),
     Probe(
+        "reach-metadata",
+        "Has it a way to a cloud's metadata service, which hands out credentials?",
+        "syscall socket 2 2 0 , connect = :02000050a9fea9fe0000000000000000 16",
+        "network",
+        "connecting a datagram socket looks for a route to 169.254.169.254; no packet is sent (udp(7))",
+        reach="net",
+    ),
+    Probe(
         "see-host-socket",
         "Does it see a socket of the host?",
         "grep -q @$bait_name /proc/net/unix && echo 0 || echo hidden",
