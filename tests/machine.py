@@ -15,6 +15,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,12 +104,21 @@ def _sockets(ids: frozenset[str]) -> Iterator[str]:
     return (line.split()[-1] for line in lines if any(name in line for name in ids))
 
 
+def _disks(ids: frozenset[str]) -> Iterator[str]:
+    """Loop devices, by the file that lies behind them (loop(4))."""
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with suppress(OSError):
+            if any(name in file.read_text() for name in ids):
+                yield file.parts[3]
+
+
 OWNED: dict[str, Callable[[frozenset[str]], Iterator[str]]] = {
     "processes": _marked,
     "cgroups": _cgroups,
     "folders": _folders,
     "mounts": _mounts,
     "sockets": _sockets,
+    "loop devices": _disks,
 }
 """What an owner can leave on the machine, and how it is found by owners' ids. What only an engine knows: `labelled`."""
 

@@ -21,6 +21,11 @@ import sys
 from sandboxes.lifecycle import owner
 print(owner().id, owner().guard_pid, flush=True)
 """
+WAITING = """
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+"""At the end of a script: it says that it has done all of it, and waits."""
 ANSWERING = """
 import sandboxes.containers as c
 box = c.container(network=True)

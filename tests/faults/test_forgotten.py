@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.faults.books import book, gone
+from tests.faults.books import ANSWERING, WAITING, book, gone
 from tests.machine import left_of
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -69,14 +69,12 @@ kept.append(warm.take())
 for box in kept[:-2]:
     kept.append(box.start("while :; do :; done"))
 terminal = kept[0].terminal()
-print("ready", flush=True)
-sys.stdin.readline()
 """
 
 
 @pytest.mark.parametrize("how", ["killed", "killed with its guard", "ended"])
 def test_of_everything_that_can_be_started_nothing_is_left(how: str) -> None:
-    with book(EVERYTHING) as busy:
+    with book(EVERYTHING + WAITING) as busy:
         assert busy.read() == "ready"
         assert len(left_of(busy.id)) > 20
         if how == "ended":
@@ -88,3 +86,14 @@ def test_of_everything_that_can_be_started_nothing_is_left(how: str) -> None:
         with book("") as next_one:
             next_one.end()
     gone(busy, 5.0)
+
+
+@pytest.mark.parametrize("tier", ["private", "podman"])
+def test_nothing_is_left_of_a_killed_book_s_engine(tier: str) -> None:
+    found = [one.state for one in find_tiers() if one.name == tier]
+    if found == ["not here"]:
+        pytest.skip(f"no {tier} engine can be had here")
+    with book(ANSWERING, BOUNDARIES_ENGINE=tier) as killed:
+        assert killed.ask("here") == "here"
+        killed.kill()
+    gone(killed, 3.0)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from sandboxes.containers.private import PrivateEngine
-from tests.faults.books import Book, book, gone, gone_after_s, held, python
+from tests.faults.books import WAITING, Book, book, gone, gone_after_s, held, python
 from tests.machine import left_of
 
 pytestmark = [pytest.mark.usefixtures("engine_ready"), pytest.mark.soak, pytest.mark.timeout(1800)]
@@ -76,6 +76,16 @@ def test_with_an_engine_of_its_own_nothing_is_left(soak: bool) -> None:
         took_s.append(gone(worker))
     assert set(hit) == set(PHASES)
     assert statistics.median(took_s) < 2, took_s
+
+
+def test_killed_while_its_engine_starts_it_leaves_nothing(soak: bool) -> None:
+    rounds = 100 if soak else 5
+    for number in range(rounds):
+        with book("import sandboxes.containers as c; print('now', flush=True); c.container()\n" + WAITING) as starter:
+            assert starter.read() == "now"
+            time.sleep(0.6 * number / rounds)
+            starter.kill()
+        gone(starter)
 
 
 def test_with_its_guard_killed_too_the_next_owner_removes_it(soak: bool) -> None:

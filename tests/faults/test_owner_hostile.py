@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.lifecycle import guard, owner, runtime_folder, sweep
-from tests.faults.books import Book, book, gone, python
+from tests.faults.books import WAITING, Book, book, gone, python
 from tests.machine import Photograph, births, left_of, settled
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and cgroups need root")
@@ -21,7 +21,6 @@ import os, subprocess
 mine = owner().environment()
 subprocess.Popen(["sleep", "1000"], env=mine, start_new_session=True, stdout=subprocess.DEVNULL)
 """
-WAITING = "print('ready', flush=True)\nsys.stdin.readline()\n"
 
 
 @pytest.fixture
