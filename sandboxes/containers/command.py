@@ -18,7 +18,7 @@ from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.output import Streams, Told
 from sandboxes.containers.stream import Stream
 from sandboxes.errors import RunTimeout, SandboxError
-from sandboxes.kernel import Cgroup
+from sandboxes.kernel import Cgroup, is_frozen
 from sandboxes.model import Result
 
 MARK = "BOUNDARIES_COMMAND"
@@ -185,17 +185,25 @@ def own_words(code: int | None, streams: Streams) -> tuple[str, str]:
 
 
 def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
-    """Afterwards no process of the command is left. How that was done, in words."""
+    """Afterwards no process of the command is left, or none will be once a frozen container is resumed.
+
+    How that was done, in words.
+    """
+    wait_s, frozen = 2.0, False
     try:
-        members.kill_marked(cgroup(), command.mark)
+        frozen = is_frozen(cgroup())
+        wait_s = 0.05 if frozen else wait_s
+        members.kill_marked(cgroup(), command.mark, wait_s)
     except (PermissionError, SandboxError):
         with contextlib.suppress(docker.errors.APIError, OSError):
             inside = ("sh", "-c", _KILL_INSIDE, "sh", command.mark)
             killer = prepare(command.engine, command.container_id, inside, output=False)
             killer.engine.api.exec_start(killer.exec_id, detach=True)
             killer.exit_code(2.0)
-    if command.exit_code(2.0) is not None:
+    if command.exit_code(wait_s) is not None:
         return "it was killed with all its processes"
+    if frozen:
+        return "it is killed, and ends when its container is resumed"
     command.engine.api.kill(command.container_id)
     return "it could not be killed alone, so the whole container was"
 

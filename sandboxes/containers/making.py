@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 from sandboxes.containers.client import Engine
-from sandboxes.containers.images import busybox, processor
+from sandboxes.containers.images import processor
 from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import SandboxGone
 
 NO_NETWORK = "none"
-SELF_SUFFICIENT = (f"{busybox.REPOSITORY}:",)
-"""These images have what the engine's network code would add for no network at all, a table with localhost in it. So
-that code is left out: the runtime makes the network namespace and its loopback device, in 0.1 s less (Moby's
-libnetwork starts the whole engine program twice for each namespace, to join it from outside)."""
+HOSTS = """\
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+ff00::0\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+"""What Docker writes into /etc/hosts of a container without a network (libnetwork, etchosts)."""
 
 
 def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *, foreign: bool) -> str:
@@ -36,8 +42,9 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
         "Labels": engine.owner.label,
         "HostConfig": {**host_config, **on_disk, "NetworkMode": networks[0] if networks else NO_NETWORK},
     }
-    if not networks and image.startswith(SELF_SUFFICIENT):
+    if not networks and engine.pid is not None:
         config["NetworkDisabled"] = True
+        config["HostConfig"]["Binds"] = [*on_disk.get("Binds", []), f"{_hosts(engine)}:/etc/hosts:ro"]
     if networks:
         config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": [asked.name]}}}
     if bound := bindings(engine, asked):
@@ -50,6 +57,22 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
     return made
 
 
+def _hosts(engine: Engine) -> Path:
+    """What is left to do for a container without a network when the engine's network code is not asked.
+
+    The runtime makes its network namespace and loopback device anyway, and in 0.1 s less: libnetwork starts the whole
+    engine program twice for each namespace, to join it from outside. A private engine sees our files, so that its
+    table of hosts can be ours; another engine makes its own, and takes the time.
+    """
+    path = engine.owner.folder / "hosts"
+    if not path.exists():
+        new = path.with_name(f"hosts-{secrets.token_hex(3)}")
+        new.write_text(HOSTS)
+        new.chmod(0o644)
+        new.rename(path)
+    return path
+
+
 def bindings(engine: Engine, asked: Wanted) -> dict[str, Any]:
     """Ports that the engine itself publishes on this machine's loopback: it does so outside internal networks only."""
     if engine.origin != "reader" or not asked.networks or all(network.internal for network in asked.networks):
@@ -59,8 +82,7 @@ def bindings(engine: Engine, asked: Wanted) -> dict[str, Any]:
 
 def _networks(engine: Engine, asked: Wanted) -> list[str]:
     for network in asked.networks:
-        if network.engine is not engine:
-            raise SandboxGone(
-                f"Network {network.name} is gone.", seen="its engine has ended", remedy="make the network again"
-            )
+        if network.closed or network.engine is not engine:
+            seen = "close() was called" if network.closed else "its engine has ended"
+            raise SandboxGone(f"Network {network.name} is gone.", seen=seen, remedy="make the network again")
     return [engine.inner_network()] if asked.inner else [network.id for network in asked.networks]

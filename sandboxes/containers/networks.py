@@ -57,7 +57,7 @@ class Network:
         except NO_ANSWER as error:
             raise engine.gone(error) from error
         self.id = str(made["Id"])
-        self._closed = False
+        self.closed = False
 
     def facts(self) -> model.Network:
         """Its addresses and members, as the engine reports them now. Raises SandboxGone."""
@@ -95,7 +95,7 @@ class Network:
 
     def close(self) -> None:
         """It is removed; its members run on without it. Safe to repeat, also when the engine has died."""
-        self._closed = True
+        self.closed = True
         with contextlib.suppress(docker.errors.APIError, *NO_ANSWER):
             for member in self.engine.api.inspect_network(self.id).get("Containers") or {}:
                 self.engine.api.disconnect_container_from_network(member, self.id, force=True)
@@ -110,4 +110,4 @@ class Network:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<network {self.name}, {'closed' if self._closed else self.id[:12]}>"
+        return f"<network {self.name}, {'closed' if self.closed else self.id[:12]}>"

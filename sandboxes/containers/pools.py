@@ -103,7 +103,7 @@ class Pool:
                 raise error
             if found is None:
                 return _start(self._asked)
-            if found.running():
+            if _alive(found):
                 found.taken(begun)
                 return found
             found.close()
@@ -198,12 +198,22 @@ class Pool:
         with self._changed:
             waiting = list(self._waiting)
         for one in waiting:
-            if not one.running():
+            if not _alive(one):
                 with self._changed:
                     if one not in self._waiting:
                         continue
                     self._waiting.remove(one)
                 one.close()
+
+
+def _alive(box: ContainerSandbox) -> bool:
+    """As the kernel sees it; an engine learns a little later that a container has died."""
+    try:
+        return members.init_of(box.cgroup()) > 0
+    except SandboxGone:
+        return False
+    except Unavailable:  # its processes are on another machine
+        return box.running()
 
 
 def _start(asked: Wanted) -> ContainerSandbox:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes import containers
+from sandboxes import containers, kernel
 from sandboxes.containers import ContainerSandbox
 from sandboxes.errors import BadRequest
 from sandboxes.model import Limits
@@ -136,3 +136,34 @@ def test_reading_a_sample_is_quick(box: ContainerSandbox) -> None:
     for _ in range(50):
         box.sample()
     assert (time.monotonic() - begun) / 50 < 0.02
+
+
+def test_input_and_output_keep_to_their_rate_on_a_disk_of_their_own() -> None:
+    write = "dd if=/dev/zero of=/scratch/data bs=1M count=4 oflag=direct"
+    with containers.container(io={"write": "4M"}, cpus=1) as made:
+        limited = made.run(write)
+        assert limited.exit_code == 0 and 800 < limited.wall_ms < 3000, limited
+        (disk,) = [one for one in kernel.details(made.cgroup()).io or () if one.limit.write_bytes_per_s]
+        assert disk.limit.write_bytes_per_s == 4 << 20 and disk.write_bytes >= 4 << 20
+        assert disk.limit.read_bytes_per_s is None
+        assert made.limit(io="40M") == Limits(128 << 20, 1.0, 64, 40 << 20, 40 << 20)
+        assert made.run(write).wall_ms < limited.wall_ms / 2
+        job = made.start("while :; do dd if=/scratch/data of=/dev/null bs=1M iflag=direct 2>/dev/null; done")
+        assert (made.stats(0.5).read_bytes_per_s or 0) > 1 << 20
+        job.stop()
+        full = made.run("dd if=/dev/zero of=/scratch/full bs=1M count=100")
+        assert "No space left" in full.stderr or containers.engine().origin == "reader"
+
+
+def test_a_rate_needs_the_disk_that_comes_with_it(box: ContainerSandbox) -> None:
+    with pytest.raises(BadRequest) as caught:
+        box.limit(io="5M")
+    assert caught.value.field == "io"
+
+
+def test_the_weight_when_cpus_are_short_can_be_set_and_changed() -> None:
+    with containers.container(cpu_shares=512) as made:
+        before = kernel.details(made.cgroup()).cpu_weight
+        assert made.limit(cpu_shares=2048).cpu_shares == 2048
+        after = kernel.details(made.cgroup()).cpu_weight
+        assert before and after and before < after
