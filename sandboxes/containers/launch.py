@@ -41,6 +41,9 @@ for place in /etc /opt /var/lib; do
   mkdir -p "/run/over$place/upper" "/run/over$place/work"
   mount -t overlay -o "lowerdir=$place,upperdir=/run/over$place/upper,workdir=/run/over$place/work" overlay "$place"
 done
+for place in /etc/docker /var/lib/docker; do
+  [ ! -d "$place" ] || mount -t tmpfs tmpfs "$place"
+done
 mount -t tmpfs -o "size=$2,mode=755" tmpfs "$1/data"
 mkdir "$1/data/tmp"
 cd /
