@@ -26,6 +26,8 @@ from sandboxes.kernel import host
 START_S = 30.0
 EVERYWHERE = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 """After the caller's PATH: the programs of an engine are often where only root looks."""
+EXEC_ROOT = "/run/docker"
+"""Where a dockerd keeps its sockets: in its own /run, as a path in the owner's folder may be too long (unix(7))."""
 DATA_MIB = 512
 APART = ("--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=SIGKILL", "--mount-proc")
 AS_NOBODY = ("--user", "--map-root-user", "--map-auto")
@@ -102,7 +104,7 @@ class EngineProcess:
 
     def alive(self) -> bool:
         """Its containerd, if it has one, listens: without it an engine answers and can start nothing for 10 s."""
-        address = Path(f"/proc/{self.pid}/root{self.folder}/data/exec/containerd/containerd.sock")
+        address = Path(f"/proc/{self.pid}/root{EXEC_ROOT}/containerd/containerd.sock")
         with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError):
             line.connect(str(address))
             return True
