@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandboxes.containers import runtime
-from sandboxes.containers.launch import EngineProcess, found_programs, in_namespaces, make_folder
+from sandboxes.containers.launch import EXEC_ROOT, EngineProcess, found_programs, in_namespaces, make_folder
 from sandboxes.errors import EngineUnavailable
 
 TUNING = {"GOGC": "400"}
@@ -43,7 +43,7 @@ class Dockerd(EngineProcess):
             runtimes = ["--add-runtime", f"crun={folder}/data/crun", "--default-runtime", "crun"]
         argv = [
             *(paths["docker-init"], "-s", "--", paths["dockerd"]),
-            *("--data-root", f"{folder}/data/root", "--exec-root", f"{folder}/data/exec"),
+            *("--data-root", f"{folder}/data/root", "--exec-root", EXEC_ROOT),
             *("--pidfile", f"{folder}/d.pid", "--host", f"unix://{folder}/d.sock"),
             *("--config-file", f"{folder}/daemon.json", *flags, *runtimes),
             *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),

@@ -26,6 +26,8 @@ from sandboxes.kernel import host
 START_S = 30.0
 EVERYWHERE = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 """After the caller's PATH: the programs of an engine are often where only root looks."""
+EXEC_ROOT = "/run/docker"
+"""Where a dockerd keeps its sockets: in its own /run, as a path in the owner's folder may be too long (unix(7))."""
 DATA_MIB = 512
 APART = ("--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=SIGKILL", "--mount-proc")
 AS_NOBODY = ("--user", "--map-root-user", "--map-auto")
@@ -40,6 +42,9 @@ mount -c --bind . "$1"
 for place in /etc /opt /var/lib; do
   mkdir -p "/run/over$place/upper" "/run/over$place/work"
   mount -t overlay -o "lowerdir=$place,upperdir=/run/over$place/upper,workdir=/run/over$place/work" overlay "$place"
+done
+for place in /etc/docker /var/lib/docker; do
+  [ ! -d "$place" ] || mount -t tmpfs tmpfs "$place"
 done
 mount -t tmpfs -o "size=$2,mode=755" tmpfs "$1/data"
 mkdir "$1/data/tmp"
@@ -99,7 +104,7 @@ class EngineProcess:
 
     def alive(self) -> bool:
         """Its containerd, if it has one, listens: without it an engine answers and can start nothing for 10 s."""
-        address = Path(f"/proc/{self.pid}/root{self.folder}/data/exec/containerd/containerd.sock")
+        address = Path(f"/proc/{self.pid}/root{EXEC_ROOT}/containerd/containerd.sock")
         with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError):
             line.connect(str(address))
             return True

@@ -9,6 +9,7 @@ from typing import Any
 
 from sandboxes import kernel, model, request
 from sandboxes.containers import activity, addresses, command, members
+from sandboxes.containers.pidspace import PidSpace
 from sandboxes.containers.running import RunningContainer
 from sandboxes.errors import SandboxGone
 
@@ -77,7 +78,7 @@ class ObservedContainer(RunningContainer):
                 init=init,
                 processes=self.processes(),
                 limits=self.limits,
-                cgroup=kernel.sample(self.cgroup()),
+                cgroup=kernel.sample(self.cgroup()) if self._counted_apart() else None,
                 capabilities=kernel.capabilities(init.pid),
                 seccomp=kernel.seccomp_mode(init.pid),
                 no_new_privileges=kernel.no_new_privileges(init.pid),
@@ -85,10 +86,14 @@ class ObservedContainer(RunningContainer):
                 engine=self._engine.facts(),
                 host=kernel.host(),
                 warm=self.warm,
-                paused=kernel.is_frozen(self.cgroup()),
+                paused=self._counted_apart() and kernel.is_frozen(self.cgroup()),
                 addresses=addresses.addresses(said, self._engine.owner.id),
                 ports=self._ports(said),
             )
+
+    def _counted_apart(self) -> bool:
+        """It has a cgroup of its own, in whose files the kernel counts what it uses."""
+        return not isinstance(self.cgroup(), PidSpace)
 
     def _ports(self, said: Mapping[str, Any]) -> dict[int, int]:
         return addresses.bindings(said)

@@ -12,7 +12,7 @@ from typing import Self
 import docker
 
 from sandboxes import kernel
-from sandboxes.containers import command, files, making, members, reasons
+from sandboxes.containers import command, files, making, members, pidspace, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.command import Setting
 from sandboxes.containers.door import Door, open_door
@@ -80,8 +80,14 @@ class RunningContainer:
     def cgroup(self) -> kernel.Cgroup:
         """Where its limits live on this machine. Raises Unavailable when the engine is on another one."""
         if self._cgroup is None:
-            self._cgroup = members.find_cgroup(self.id)
+            self._cgroup = self._find_cgroup()
         return self._cgroup
+
+    def _find_cgroup(self) -> kernel.Cgroup:
+        if "memory" in self._engine.facts().enforces:
+            return members.find_cgroup(self.id)
+        state = self._engine.inspect(self.id)["State"]
+        return pidspace.of_container(state["Pid"], self._engine.pid) or members.find_cgroup(self.id)
 
     def running(self) -> bool:
         """Its first process runs. False when closed, ended, or when the engine has died."""

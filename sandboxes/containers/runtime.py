@@ -112,16 +112,13 @@ def _bundle(*, limits: bool) -> dict[str, Any]:
     """config.json of the OCI runtime specification."""
     kinds = ("pid", "mount", "ipc", "uts", "network")
     resources = {"memory": {"limit": 64 << 20}, "pids": {"limit": 16}, "cpu": {"quota": 50000, "period": 100000}}
+    cgroup = {"cgroupsPath": f"/boundaries-{_PROBE}/{_PROBE}", "resources": resources}
     return {
         "ociVersion": "1.0.0",
         "process": {"user": {"uid": 0, "gid": 0}, "args": ["/init", "--version"], "cwd": "/", "env": ["PATH=/"]},
         "root": {"path": "root", "readonly": True},
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
-        "linux": {
-            "cgroupsPath": f"/boundaries-{_PROBE}/{_PROBE}",
-            "namespaces": [{"type": kind} for kind in kinds],
-            "resources": resources if limits else {},
-        },
+        "linux": {"namespaces": [{"type": kind} for kind in kinds], **(cgroup if limits else {})},
     }
 
 

@@ -17,6 +17,7 @@ class Container:
 
     `init` is its first process with the pid that the *host* sees; `processes` are all of them, host pids.
     `capabilities` are the effective ones of init (capabilities(7)); `seccomp` is "disabled", "strict" or "filter".
+    `cgroup` is None where it has none of its own, as under a rootless engine on version 1: then nothing is counted.
     `start_ms` is the time from the request to its running, or with `warm` the time that taking it from a pool took.
     `addresses` maps a network's name to its IPv4 address there; `ports` a port inside to one of the host's loopback.
     """
@@ -29,7 +30,7 @@ class Container:
     init: Process
     processes: tuple[Process, ...]
     limits: Limits
-    cgroup: CgroupSample
+    cgroup: CgroupSample | None
     capabilities: tuple[str, ...]
     seccomp: str
     no_new_privileges: bool

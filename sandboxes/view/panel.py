@@ -44,7 +44,7 @@ class LimitsPanel(anywidget.AnyWidget):
     provenance = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, box: Box) -> None:
-        facts = box.facts()
+        facts, counted = box.facts(), box.sample()
         self._box, self._work = box, Work(box)
         self._history, self._lock = History(SHOWN_S, PER_SECOND), RLock()
         self._seen_s, self._stop = 0.0, Event()
@@ -55,8 +55,8 @@ class LimitsPanel(anywidget.AnyWidget):
             _css=stylesheet("base") + uplot("uPlot.min.css") + stylesheet("panel"),
             name=box.name,
             ranges={"cpus": [0.05, float(facts.host.cpus)], "memory_mib": [16, 256], "block_mib": BLOCK_MIB},
-            version=facts.cgroup.version,
-            files=dict(facts.cgroup.files),
+            version=counted.version,
+            files=dict(counted.files),
             caption="CPU time and memory of this container, read from its cgroup's files five times a second. "
             "Dashed lines are the limits in force.",
             provenance=str(recorded(facts.host, facts.engine)),

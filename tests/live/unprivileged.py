@@ -1,0 +1,104 @@
+"""A user without privileges, made for the tests, and Python run as that user.
+
+Root imports the package first and then becomes the user for good: where the interpreter and the checkout lie may be
+closed to others. What is started later (the guard) comes from a copy that the user can read.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sandboxes
+from sandboxes.lifecycle import RUNTIME
+
+_BECOME = """
+import os, pwd, sys
+import sandboxes as sb, sandboxes.containers as c
+from sandboxes.errors import *
+user = pwd.getpwnam(os.environ["USER"])
+os.initgroups(user.pw_name, user.pw_gid)
+os.setgid(user.pw_gid)
+os.setuid(user.pw_uid)
+sys.executable = "/usr/bin/python3"
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """`home` is the user's alone; runtime folders go to `home`/run."""
+
+    name: str
+    uid: int
+    home: Path
+
+    def environment(self) -> dict[str, str]:
+        """As after a log-in, with the marks of this test session."""
+        dropped = {"XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "DOCKER_HOST", "BOUNDARIES_ENGINE"}
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        own = {"HOME": str(self.home), "USER": self.name, "LOGNAME": self.name, RUNTIME: str(self.home / "run")}
+        return {**kept, **own, "PATH": "/usr/bin:/bin"}
+
+    def start(self, script: str) -> subprocess.Popen[str]:
+        """Python as this user, with `sb`, `c` and the errors imported."""
+        return subprocess.Popen(
+            [sys.executable, "-c", _BECOME + script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment(),
+            cwd=self.home / "code",
+        )
+
+    def run(self, script: str) -> tuple[list[str], str]:
+        """The lines that it printed, and its errors."""
+        process = self.start(script)
+        said, errors = process.communicate(timeout=120)
+        return said.splitlines(), errors
+
+    def processes(self) -> list[int]:
+        """Pids of this user's processes, those of the user's range of numbers included."""
+        return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and self._has(Path("/proc", entry))]
+
+    def _has(self, process: Path) -> bool:
+        try:
+            mapped = (process / "uid_map").read_text().split()
+            return process.stat().st_uid == self.uid or mapped[1:2] == [str(self.uid)]
+        except OSError:
+            return False
+
+
+@contextmanager
+def user(*, subordinate: bool = True) -> Iterator[User]:
+    """A user with a range of subordinate numbers (subuid(5)), or without; removed afterwards, with the home."""
+    name = f"bnd{secrets.token_hex(4)}"
+    folder = Path(tempfile.mkdtemp(prefix="bnd-", dir="/tmp"))
+    home = folder / "home"
+    subprocess.run(["useradd", "--create-home", "--home-dir", str(home), name], check=True, capture_output=True)
+    try:
+        if not subordinate:
+            for kind in ("subuid", "subgid"):
+                _forget(Path("/etc") / kind, name)
+        folder.chmod(0o755)
+        found = User(name, pwd.getpwnam(name).pw_uid, home)
+        (home / "run").mkdir()
+        shutil.copytree(Path(sandboxes.__file__).parent, home / "code/sandboxes")
+        subprocess.run(["chown", "-R", f"{name}:", str(home)], check=True)
+        yield found
+    finally:
+        subprocess.run(["userdel", name], check=True, capture_output=True)
+        shutil.rmtree(folder)
+
+
+def _forget(path: Path, name: str) -> None:
+    path.write_text("".join(f"{line}\n" for line in path.read_text().splitlines() if not line.startswith(f"{name}:")))
