@@ -7,6 +7,7 @@ import dataclasses
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -59,6 +60,11 @@ class Engine:
     def pid(self) -> int | None:
         """The process on which a private engine hangs; None for the reader's own."""
         return self._process.pid if self._process else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The one folder that a private engine has in common with us; None for the reader's own."""
+        return self._process.folder if self._process else None
 
     def facts(self) -> model.Engine:
         """Name, version and what it enforces, as it says of itself. Raises SandboxGone when it has died."""

@@ -42,9 +42,9 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
         "Labels": engine.owner.label,
         "HostConfig": {**host_config, **on_disk, "NetworkMode": networks[0] if networks else NO_NETWORK},
     }
-    if not networks and engine.pid is not None:
+    if not networks and engine.folder and engine.origin in ("private", "rootless"):
         config["NetworkDisabled"] = True
-        config["HostConfig"]["Binds"] = [*on_disk.get("Binds", []), f"{_hosts(engine)}:/etc/hosts:ro"]
+        config["HostConfig"]["Binds"] = [*on_disk.get("Binds", []), f"{_hosts(engine.folder)}:/etc/hosts:ro"]
     if networks:
         config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": [asked.name]}}}
     if bound := bindings(engine, asked):
@@ -57,14 +57,14 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
     return made
 
 
-def _hosts(engine: Engine) -> Path:
+def _hosts(folder: Path) -> Path:
     """What is left to do for a container without a network when the engine's network code is not asked.
 
     The runtime makes its network namespace and loopback device anyway, and in 0.1 s less: libnetwork starts the whole
     engine program twice for each namespace, to join it from outside. A private engine sees our files, so that its
     table of hosts can be ours; another engine makes its own, and takes the time.
     """
-    path = engine.owner.folder / "hosts"
+    path = folder / "hosts"
     if not path.exists():
         new = path.with_name(f"hosts-{secrets.token_hex(3)}")
         new.write_text(HOSTS)

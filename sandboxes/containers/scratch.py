@@ -44,11 +44,11 @@ class Scratch:
         self._engine = engine
         name = f"scratch-{secrets.token_hex(4)}"
         self._entering: list[str] = []
-        if engine.pid is None:
+        if engine.pid is None or engine.folder is None:
             self.source = cache_folder() / f"{name}-{engine.owner.id}"
             seen = self.source
         else:
-            self.source = engine.owner.folder / name
+            self.source = engine.folder / name
             inside = inside_pid(engine.pid)
             self._entering = [_program("nsenter"), "--target", str(inside), "--mount", "--"]
             seen = Path(f"/proc/{inside}/root{self.source}")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-FILLED_IN = {"ContainerIDFile", "ConsoleSize", "CpuPeriod", "CpuQuota", "NanoCpus", "PortBindings"}
+FILLED_IN = {"ContainerIDFile", "ConsoleSize", "CpuPeriod", "CpuQuota", "NanoCpus", "PortBindings", "Binds"}
+"""Binds: a table of hosts, which Docker mounts too and does not name."""
 
 
 def ignoring(host_config: dict[str, Any]) -> dict[str, Any]:

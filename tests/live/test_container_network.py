@@ -103,7 +103,7 @@ def test_a_port_is_published_later_too_and_closed_with_its_container(front: Netw
         said = b""
         while said != b"over there\n" and time.monotonic() < until:
             with (
-                contextlib.suppress(ConnectionError),  # until the server inside listens
+                contextlib.suppress(OSError),  # until the server inside listens
                 socket.create_connection(("127.0.0.1", port), timeout=5) as line,
             ):
                 line.sendall(b"over there\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sandboxes import containers, doctor
-from sandboxes.containers import Pool, members
+from sandboxes.containers import ContainerSandbox, Pool, members
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone, StartFailed
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -121,15 +122,28 @@ def test_an_empty_pool_starts_one_now(pool: Pool) -> None:
             box.close()
 
 
+def kill(box: ContainerSandbox) -> None:
+    """Its first process is dead, and with it the others."""
+    init = members.init_of(box.cgroup())
+    os.kill(init, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with contextlib.suppress(SandboxGone):
+            if members.init_of(box.cgroup()) == init:
+                time.sleep(0.005)
+                continue
+        return
+
+
 def test_one_that_died_waiting_is_replaced(pool: Pool) -> None:
     pool.wait()
     (waiting,) = pool._waiting
-    os.kill(members.init_of(waiting.cgroup()), signal.SIGKILL)
+    kill(waiting)
     with pool.take() as box:
         assert box.id != waiting.id and box.run("cat /tmp/note").stdout == "here\n"
     pool.wait()
     (waiting,) = pool._waiting
-    os.kill(members.init_of(waiting.cgroup()), signal.SIGKILL)
+    kill(waiting)
     until = time.monotonic() + 10
     while waiting in pool._waiting and time.monotonic() < until:
         time.sleep(0.1)
