@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from sandboxes import kernel, model, request
 from sandboxes.containers import members
+from sandboxes.containers.door import SHELL_S_OWN
 from sandboxes.containers.finding import engine
 from sandboxes.containers.sandbox import ContainerSandbox
 from sandboxes.containers.wanted import Wanted, wanted
@@ -181,7 +182,8 @@ class Pool:
     def _add_one(self) -> None:
         try:
             made = _start(self._asked)
-            made.open_door()
+            if not self._asked.env.keys() & SHELL_S_OWN:
+                made.open_door()
         except SandboxError as error:
             with self._changed:
                 self._error = error
