@@ -68,6 +68,10 @@ class Door:
 
         return connect
 
+    def drop(self) -> None:
+        """The connection is closed; the shell reads end-of-file and ends. For a container that ends too."""
+        self._stream.close()
+
     def shut(self, cgroup: Callable[[], Cgroup]) -> None:
         """The shell has ended, and nothing has run in it."""
         try:
