@@ -26,6 +26,7 @@ SHELL_S_OWN = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 """Variables that a shell adds to the environment; a container that was given one gets no door."""
 
 _PREPARE = """\
+[ -z "$BASH_VERSION" ] || exit
 named() {
   name=$1; shift
   case $name in
@@ -39,7 +40,8 @@ if (exec -a sh sh -c :) 2>/dev/null; then start=named; else start=plain; fi
 unset PWD OLDPWD SHLVL _
 echo ready
 """
-"""busybox's exec runs its own applets without starting their program, unless it is told a path; dash knows no -a."""
+"""busybox's exec runs its own applets without starting their program, unless it is told a path; dash knows no -a.
+bash sets SHLVL and _ for whatever it starts, so that an image with bash as sh gets no door."""
 
 
 class Door:
@@ -65,6 +67,10 @@ class Door:
             return self._stream
 
         return connect
+
+    def drop(self) -> None:
+        """The connection is closed; the shell reads end-of-file and ends. For a container that ends too."""
+        self._stream.close()
 
     def shut(self, cgroup: Callable[[], Cgroup]) -> None:
         """The shell has ended, and nothing has run in it."""

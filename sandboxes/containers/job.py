@@ -46,12 +46,11 @@ class Job:
         self._reader.start()
         if given is not None:
             threading.Thread(target=stream.feed, args=(given,), daemon=True).start()
-        engine_pid = prepared.started()
-        if engine_pid is None:
-            self._refuse_what_never_ran()
-        seen = members.by_engine_pid(cgroup(), engine_pid) if engine_pid else None
-        self.host_pid: int | None = seen[0] if seen else None
-        self.pid: int | None = seen[1] if seen else None
+        try:
+            self.host_pid, self.pid = self._started()
+        except BaseException:  # also a KeyboardInterrupt: nobody will have this job to stop it
+            self.stop()
+            raise
 
     @property
     def stdout(self) -> str:
@@ -124,6 +123,13 @@ class Job:
                     self._streams.feed(data)
         finally:
             stream.close()
+
+    def _started(self) -> tuple[int | None, int | None]:
+        engine_pid = self._command.started()
+        if engine_pid is None:
+            self._refuse_what_never_ran()
+            return None, None
+        return members.by_engine_pid(self._cgroup(), engine_pid) or (None, None)
 
     def _refuse_what_never_ran(self) -> None:
         self._reader.join(1.0)

@@ -33,12 +33,9 @@ class Passage:
         self._process: subprocess.Popen[bytes] | None = None
 
     def dial(self, address: str, port: int, timeout_s: float) -> socket.socket:
-        """A connection to a port of a container. Raises ConnectionError when it is refused or takes too long."""
+        """A connection to a port of a container. Raises OSError when it is refused or takes too long."""
         if self.engine.pid is None:
-            try:
-                return socket.create_connection((address, port), timeout=timeout_s)
-            except OSError as error:
-                raise ConnectionError(str(error)) from error
+            return socket.create_connection((address, port), timeout=timeout_s)
         wanted = json.dumps({"address": address, "port": port, "timeout_s": timeout_s}).encode()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:

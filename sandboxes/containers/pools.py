@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from sandboxes import kernel, model, request
 from sandboxes.containers import members
+from sandboxes.containers.door import SHELL_S_OWN
 from sandboxes.containers.finding import engine
 from sandboxes.containers.sandbox import ContainerSandbox
 from sandboxes.containers.wanted import Wanted, wanted
@@ -71,7 +72,7 @@ class Pool:
         self._waiting: list[ContainerSandbox] = []
         self._changed = threading.Condition()
         self._note = self._owner.folder / f"pool-{next(_numbers)}.json"
-        self._error: SandboxError | None = None
+        self._error: Exception | None = None
         self._resting_until_s = 0.0
         self._closed = False
         _admit(self)
@@ -180,9 +181,8 @@ class Pool:
 
     def _add_one(self) -> None:
         try:
-            made = _start(self._asked)
-            made.open_door()
-        except SandboxError as error:
+            made = self._ready_one()
+        except Exception as error:  # whatever it is, take() raises it: in this thread nobody would see it
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
@@ -193,6 +193,16 @@ class Pool:
                 self._changed.notify_all()
                 return
         made.close()
+
+    def _ready_one(self) -> ContainerSandbox:
+        made = _start(self._asked)
+        try:
+            if not self._asked.env.keys() & SHELL_S_OWN:
+                made.open_door()
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     def _replace_dead(self) -> None:
         with self._changed:

@@ -7,14 +7,14 @@ import socket
 import threading
 from collections.abc import Callable
 
-from sandboxes.errors import BadRequest
+from sandboxes.errors import BadRequest, SandboxError
 
 HOST = "127.0.0.1"
 MOST_CONNECTIONS = 64
 _CHUNK = 1 << 16
 
 Dial = Callable[[], socket.socket]
-"""A new connection to the container's port; raises ConnectionError."""
+"""A new connection to the container's port; raises OSError."""
 
 
 class Relay:
@@ -62,7 +62,7 @@ class Relay:
                 _copy(caller, container)
                 back.join()
                 self._open -= both
-        except OSError:  # the container's port is closed: so is this connection
+        except (OSError, SandboxError):  # the container's port is closed: so is this connection
             return
         finally:
             self._room.release()

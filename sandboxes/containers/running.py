@@ -119,6 +119,10 @@ class RunningContainer:
     def close(self) -> None:
         """It is removed with everything in it. Safe to repeat, also when the engine has died."""
         self._closed = True
+        with self._door_lock:
+            door, self._door = self._door, None
+        if door:
+            door.drop()
         if self.id:
             with contextlib.suppress(docker.errors.APIError, *NO_ANSWER):
                 self._engine.api.remove_container(self.id, force=True, v=True)

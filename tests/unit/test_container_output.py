@@ -40,3 +40,18 @@ def test_too_much_output_is_cut_and_said_so() -> None:
     assert streams.stdout.startswith("0123456789\n")
     assert "6 more bytes were written and not kept" in streams.stdout
     assert streams.stderr == "short"
+
+
+def test_of_a_background_process_the_newest_is_kept() -> None:
+    streams = Streams(kept_bytes=10, newest=True)
+    for number in range(10):
+        streams.feed(frame(1, str(number).encode() * 3))
+    assert streams.stdout == "[cut here: 20 earlier bytes were written and not kept]\n6777888999"
+
+
+def test_text_is_told_as_it_arrives_and_never_in_half_characters() -> None:
+    told: list[tuple[str, str]] = []
+    streams = Streams(kept_bytes=3, told=lambda stream, text: told.append((stream, text)))
+    streams.feed(frame(1, b"abc" + "é".encode()[:1]) + frame(2, b"oh"))
+    streams.feed(frame(1, "é".encode()[1:] + b"d"))
+    assert told == [("stdout", "abc"), ("stderr", "oh"), ("stdout", "éd")]
