@@ -12,7 +12,15 @@ import pytest
 
 from sandboxes import containers
 from sandboxes.containers import EngineImage
-from sandboxes.errors import BadRequest, BuildFailed, RunTimeout, SandboxGone, StartFailed, Unavailable
+from sandboxes.errors import (
+    BadRequest,
+    BuildFailed,
+    EngineUnavailable,
+    RunTimeout,
+    SandboxGone,
+    StartFailed,
+    Unavailable,
+)
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
 
@@ -132,6 +140,15 @@ def test_closing_the_book_s_image_leaves_it_there() -> None:
         assert usual.steps == ()
     with containers.container() as box:
         assert box.run("true").exit_code == 0
+
+
+def test_a_service_runs_what_was_built(three: EngineImage) -> None:
+    try:
+        made = containers.service(three, replicas=1, command="sleep 1000")
+    except EngineUnavailable as missing:
+        pytest.skip(str(missing))
+    with made:
+        assert made.run("cat /three").stdout == "three\n"
 
 
 def test_layers_are_what_the_engine_says_of_them(three: EngineImage) -> None:
