@@ -61,7 +61,7 @@ def pull(engine: Engine, wanted: Wanted) -> str:
     """
     if engine.origin == "reader" or LOOPBACK.match(wanted.name):
         return _by_engine(engine, wanted)
-    return _by_skopeo(engine, wanted)
+    return by_skopeo(engine, wanted)
 
 
 def fetched(engine: Engine, wanted: Wanted, timeout_s: float) -> Iterator[dict[str, Any]]:
@@ -87,7 +87,8 @@ def _by_engine(engine: Engine, wanted: Wanted) -> str:
     return str(wanted)
 
 
-def _by_skopeo(engine: Engine, wanted: Wanted) -> str:
+def by_skopeo(engine: Engine, wanted: Wanted) -> str:
+    """Fetched on this machine within PULL_S, then loaded. Raises Unavailable, RunTimeout, StartFailed."""
     program = shutil.which("skopeo")
     if program is None:
         raise Unavailable(
