@@ -69,7 +69,7 @@ class Passage:
         with theirs:
             script = [sys.executable, "-I", "-S", dialer.__file__, str(theirs.fileno())]
             process = subprocess.Popen(
-                [*_entering(self.engine.pid or 0), *script],
+                [*entering(self.engine.pid or 0), *script],
                 pass_fds=[theirs.fileno()],
                 env=owner().environment(),
                 stdin=subprocess.DEVNULL,
@@ -95,7 +95,7 @@ class Passage:
         return ours, process
 
 
-def _entering(engine_pid: int) -> list[str]:
+def entering(engine_pid: int) -> list[str]:
     """The words before a program that make it run in the engine's network namespace (nsenter(1))."""
     nsenter = shutil.which("nsenter", path=os.environ.get("PATH", "") + ":/usr/bin:/bin")
     if nsenter is None:

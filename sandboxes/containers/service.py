@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sandboxes import model, request
 from sandboxes.containers import command, members
+from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.service_life import ServiceLife
 from sandboxes.containers.service_progress import come_up, healing, rollout
 from sandboxes.containers.service_spec import change_version, version_of
@@ -27,7 +28,7 @@ LONGEST_S = 3600.0
 
 
 def service(
-    image: str | None = None,
+    image: str | EngineImage | None = None,
     replicas: int = 1,
     *,
     command: str | Sequence[str] | None = None,
@@ -141,7 +142,7 @@ class Service:
 
     def update(
         self,
-        image: str | None = None,
+        image: str | EngineImage | None = None,
         *,
         command: str | Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sandboxes import request
 from sandboxes.containers.images.book import NAMES
+from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.limits import limits
 from sandboxes.containers.wanted import environment
 from sandboxes.errors import BadRequest
@@ -56,7 +57,7 @@ class WantedService:
 
 
 def wanted_service(
-    image: str | None,
+    image: str | EngineImage | None,
     replicas: int,
     command: str | Sequence[str] | None,
     env: Mapping[str, str] | None,
@@ -90,16 +91,17 @@ def wanted_replicas(replicas: int) -> int:
 
 
 def wanted_version(
-    image: str | None,
+    image: str | EngineImage | None,
     command: str | Sequence[str] | None,
     env: Mapping[str, str] | None,
     ready: str | Sequence[str] | None,
 ) -> Version:
     """Raises BadRequest."""
-    if image is not None and (not isinstance(image, str) or not image.strip()):
-        raise BadRequest("image", "is not a name.", seen=repr(image)[:80], remedy='such as "alpine:3.20"')
+    named = image.name if isinstance(image, EngineImage) else image
+    if named is not None and (not isinstance(named, str) or not named.strip()):
+        raise BadRequest("image", "is not a name.", seen=repr(named)[:80], remedy='such as "alpine:3.20"')
     return Version(
-        image,
+        named,
         None if command is None else request.argv(command),
         None if env is None else tuple(f"{name}={value}" for name, value in sorted(environment(env).items())),
         None if ready is None else request.argv(ready, "ready"),

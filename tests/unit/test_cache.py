@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,15 @@ def test_a_cache_that_cannot_be_written_is_one_readable_error(tmp_path: Path) ->
     (tmp_path / "images").write_text("a file where the folder should be")
     with pytest.raises(Unavailable, match="XDG_CACHE_HOME"):
         kept(tmp_path / "images" / "thing.tar", lambda path: path.write_bytes(b"") and None)
+
+
+def test_two_who_want_it_at_once_make_it_once(made: Made) -> None:
+    path, calls, make = made
+
+    def slowly(fresh: Path) -> None:
+        time.sleep(0.2)
+        make(fresh)
+
+    with ThreadPoolExecutor(4) as crowd:
+        sums = set(crowd.map(lambda _: kept(path, slowly), range(4)))
+    assert sums == {sha256(path)} and len(calls) == 1

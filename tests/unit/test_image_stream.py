@@ -1,4 +1,4 @@
-"""What an engine tells while it builds or pulls becomes steps and blobs."""
+"""What an engine tells while it builds, and a registry in its log, becomes steps and blobs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from sandboxes.containers.images.build import KEPT_LINES, LINE_LENGTH, Step, follow
-from sandboxes.containers.images.registry import parse_pull
+from sandboxes.containers.images.registry import parse_served
 from sandboxes.errors import BuildFailed
-from sandboxes.model import Blob
 
 DATA = Path(__file__).parent / "data/images"
 
@@ -54,13 +53,21 @@ def test_an_error_before_the_first_step_is_told_too() -> None:
         follow(iter([{"error": "no space left"}]), [])
 
 
-BASE, ADDED = Blob("sha256:40c99a02c54c" + "0" * 52, "", 10), Blob("sha256:4294d4a38ef1" + "0" * 52, "", 2)
-CONFIG = Blob("sha256:742cfe4e43eb" + "0" * 52, "", 1)
+def test_what_a_registry_sent_is_in_its_log() -> None:
+    log = (DATA / "registry.log").read_text()
+    served = [digest[7:12] for digest in parse_served(log)]
+    asked = [line.split('"')[1].split()[1] for line in log.splitlines() if line.startswith("127.0.0.1 ")]
+    assert sorted(served) == sorted({path.rpartition(":")[2][:5] for path in asked if "sha256" in path})
+    assert len(served) == 3, "a manifest, a configuration and one of two layers"
 
 
-def test_a_pull_moves_what_was_not_there() -> None:
-    assert parse_pull(list(told("pull-new")), [CONFIG, BASE, ADDED]) == ((CONFIG, ADDED), (BASE,))
-
-
-def test_the_same_pull_again_moves_nothing() -> None:
-    assert parse_pull(list(told("pull-again")), [CONFIG, BASE, ADDED]) == ((), (CONFIG, BASE, ADDED))
+@pytest.mark.parametrize(
+    "line",
+    [
+        '127.0.0.1 - - [x] "HEAD /v2/web/blobs/sha256:{} HTTP/1.1" 200 0 "" "docker"',
+        '127.0.0.1 - - [x] "GET /v2/web/blobs/sha256:{} HTTP/1.1" 404 100 "" "docker"',
+        '127.0.0.1 - - [x] "PUT /v2/web/manifests/sha256:{} HTTP/1.1" 201 0 "" "docker"',
+    ],
+)
+def test_what_was_only_asked_about_or_brought_was_not_sent(line: str) -> None:
+    assert parse_served(line.format("a" * 64)) == frozenset()

@@ -1,6 +1,7 @@
 """An image as a folder that any tool reads: the OCI image layout, written and read here.
 
-The configuration and the layers are kept byte for byte, so that an image has the same id after it was saved and loaded.
+The configuration and the layers are kept byte for byte, so that an image has the same id after it was saved and loaded;
+skopeo writes an OCI configuration of its own, and the image would come back under another id.
 Source: image-spec, image-layout.md, manifest.md, descriptor.md.
 """
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -21,8 +22,9 @@ from sandboxes.lifecycle import owner
 
 PULL_S = 10.0
 LOAD_S = 120.0
+PODMAN_API = "4.0.0"
 _DIGEST = re.compile(r"(?P<name>[a-z0-9][a-z0-9._/:-]{0,200})@(?P<digest>sha256:[0-9a-f]{64})")
-_LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|localhost)(:\d+)?/")
+LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|localhost)(:\d+)?/")
 _NO_NETWORK = re.compile(
     r"no such host|dial tcp|network is unreachable|name resolution|connection refused|timeout", re.I
 )
@@ -57,24 +59,36 @@ def pull(engine: Engine, wanted: Wanted) -> str:
 
     A private engine has no way out of its network, so skopeo fetches for it, on this machine.
     """
-    if engine.origin == "reader" or _LOOPBACK.match(wanted.name):
+    if engine.origin == "reader" or LOOPBACK.match(wanted.name):
         return _by_engine(engine, wanted)
-    return _by_skopeo(engine, wanted)
+    return by_skopeo(engine, wanted)
+
+
+def fetched(engine: Engine, wanted: Wanted, timeout_s: float) -> Iterator[dict[str, Any]]:
+    """What the engine tells while it fetches.
+
+    Podman does so over plain HTTP only when told to, and only by the call of its own API (podman-image-pull(1)).
+    """
+    if engine.facts().name != "Podman":
+        asked = {"fromImage": wanted.name, "tag": wanted.digest}
+        return events(engine.api, "/images/create", None, asked, timeout_s=timeout_s)
+    checked = "false" if LOOPBACK.match(wanted.name) else "true"
+    asked = {"reference": str(wanted), "tlsVerify": checked}
+    return events(engine.api, "/libpod/images/pull", None, asked, timeout_s=timeout_s, version=PODMAN_API)
 
 
 def _by_engine(engine: Engine, wanted: Wanted) -> str:
-    asked = {"fromImage": wanted.name, "tag": wanted.digest}
     try:
-        with contextlib.closing(events(engine.api, "/images/create", None, asked, timeout_s=PULL_S)) as told:
-            for event in told:
-                if "error" in event:
-                    raise _failed(wanted, str(event["error"]))
+        for event in fetched(engine, wanted, PULL_S):
+            if "error" in event:
+                raise failed(wanted, str(event["error"]))
     except docker.errors.APIError as error:
-        raise _failed(wanted, str(error.explanation)) from error
+        raise failed(wanted, str(error.explanation)) from error
     return str(wanted)
 
 
-def _by_skopeo(engine: Engine, wanted: Wanted) -> str:
+def by_skopeo(engine: Engine, wanted: Wanted) -> str:
+    """Fetched on this machine within PULL_S, then loaded. Raises Unavailable, RunTimeout, StartFailed."""
     program = shutil.which("skopeo")
     if program is None:
         raise Unavailable(
@@ -109,10 +123,11 @@ def _copy(argv: list[str], wanted: Wanted) -> None:
                 ) from error
             raise
     if process.returncode:
-        raise _failed(wanted, said.decode(errors="replace"))
+        raise failed(wanted, said.decode(errors="replace"))
 
 
-def _failed(wanted: Wanted, said: str) -> Unavailable:
+def failed(wanted: Wanted, said: str) -> Unavailable:
+    """Why it could not be fetched, out of what the engine or skopeo said."""
     text = " ".join(said.split())[-300:]
     if _NO_NETWORK.search(said):
         return Unavailable(

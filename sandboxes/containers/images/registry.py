@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,16 +22,21 @@ import docker
 
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.finding import engine
+from sandboxes.containers.images import pulling
 from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.images.stream import events
+from sandboxes.containers.passage import entering
 from sandboxes.errors import StartFailed, Unavailable
 from sandboxes.model import Blob, Transfer
 
 START_S = 10.0
 TRANSFER_S = 120.0
 PORTS = range(5000, 5020)
+QUIET_S = 0.1
 NOBODY = {"X-Registry-Auth": "e30="}
 """No credentials: base64 of {}, which the Engine API wants for a push."""
+
+_SERVED = re.compile(r'"GET /v2/\S+/(?:blobs|manifests)/(sha256:[0-9a-f]{64}) HTTP/[\d.]+" 20[06] ')
 
 
 def registry() -> Registry:
@@ -66,44 +71,52 @@ class Registry:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def _kept(self) -> Path:
+        """Its own files: distribution, registry/storage/paths.go."""
+        return self.folder / "data/docker/registry/v2"
+
     def push(self, image: str | EngineImage) -> Transfer:
         """The registry has the image; what had to travel, as its own files show it. Raises SandboxGone, StartFailed."""
         name = image.name if isinstance(image, EngineImage) else self._engine.ready_image(image)
-        repository, _, tag = name.rpartition("/")[2].partition(":")
-        target = f"{self.address}/boundaries-{self._engine.owner.id}/{repository}"
+        last, _, tag = name.rpartition("/")[2].partition(":")
+        repository, tag = f"boundaries-{self._engine.owner.id}/{last}", tag or "latest"
+        target = f"{self.address}/{repository}"
         with self._asking(name):
-            self._engine.api.tag(name, target, tag or "latest")
+            self._engine.api.tag(name, target, tag)
             before = {blob.digest for blob in self.blobs()}
             begun = time.monotonic()
             try:
-                told = list(self._events(f"/images/{target}/push", {"tag": tag or "latest"}, name))
+                asked = {"tag": tag, "tlsVerify": "false"}  # Docker knows that loopback is plain HTTP
+                path = f"/images/{target}/push"
+                self._through(name, events(self._engine.api, path, None, asked, headers=NOBODY, timeout_s=TRANSFER_S))
             finally:
                 with contextlib.suppress(docker.errors.APIError):
-                    self._engine.api.remove_image(f"{target}:{tag or 'latest'}")
+                    self._engine.api.remove_image(f"{target}:{tag}")
         took_ms = (time.monotonic() - begun) * 1000
-        digest = next(str(event["aux"]["Digest"]) for event in told if "Digest" in event.get("aux", {}))
+        digest = (self._kept / f"repositories/{repository}/_manifests/tags/{tag}/current/link").read_text()
         blobs = self._blobs_of(digest)
         moved = tuple(blob for blob in blobs if blob.digest not in before)
         skipped = tuple(blob for blob in blobs if blob.digest in before)
         return Transfer("push", f"{target}@{digest}", digest, moved, skipped, took_ms)
 
     def pull(self, pushed: Transfer) -> Transfer:
-        """The engine has what was pushed, under the name `name` of the answer; what travelled, as the engine tells it.
+        """The engine has what was pushed, under the name `name`; what travelled, as the registry's log shows it.
 
         Raises SandboxGone, StartFailed.
         """
-        repository = pushed.name.partition("@")[0]
-        begun = time.monotonic()
+        before, begun = self._log(), time.monotonic()
         with self._asking(pushed.name):
-            asked = {"fromImage": repository, "tag": pushed.digest}
-            told = list(self._events("/images/create", asked, pushed.name))
+            self._through(pushed.name, pulling.fetched(self._engine, pulling.checked(pushed.name), TRANSFER_S))
         took_ms = (time.monotonic() - begun) * 1000
-        moved, skipped = parse_pull(told, self._blobs_of(pushed.digest))
-        return Transfer("pull", pushed.name, pushed.digest, moved, skipped, took_ms)
+        served = parse_served(self._quiet_log().removeprefix(before))
+        blobs = self._blobs_of(pushed.digest)
+        moved = tuple(blob for blob in blobs if blob.digest in served)
+        return Transfer("pull", pushed.name, pushed.digest, moved, tuple(b for b in blobs if b not in moved), took_ms)
 
     def blobs(self) -> tuple[Blob, ...]:
         """What it keeps: every blob once, however many images share it. `media_type` is "" here."""
-        found = sorted(self.folder.glob("data/docker/registry/v2/blobs/sha256/*/*/data"))
+        found = sorted(self._kept.glob("blobs/sha256/*/*/data"))
         return tuple(Blob(f"sha256:{path.parent.name}", "", path.stat().st_size) for path in found)
 
     def close(self) -> None:
@@ -143,7 +156,12 @@ class Registry:
     def _launched(self, program: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("wb") as log:
             return subprocess.Popen(
-                [*_beside(self._engine), program, "serve", str(self.folder / "config.yml")],
+                [
+                    *(entering(self._engine.pid) if self._engine.pid else []),
+                    program,
+                    "serve",
+                    str(self.folder / "config.yml"),
+                ],
                 env=self._engine.owner.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -152,19 +170,29 @@ class Registry:
                 cwd="/",
             )
 
-    def _events(self, path: str, query: dict[str, str], name: str) -> Iterator[dict[str, Any]]:
-        for event in events(self._engine.api, path, None, query, headers=NOBODY, timeout_s=TRANSFER_S):
+    def _through(self, name: str, told: Iterator[dict[str, Any]]) -> None:
+        for event in told:
             if "error" in event:
                 raise StartFailed(
                     f"{name} did not get through.",
                     seen=str(event["error"])[-300:],
                     remedy="an engine on another machine, or in one of its own, does not reach this loopback address",
                 )
-            yield event
+
+    def _log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def _quiet_log(self) -> str:
+        """The log, once nothing was added for QUIET_S: a request is written down after it was answered."""
+        log, news = "", self._log()
+        while news != log:
+            time.sleep(QUIET_S)
+            log, news = news, self._log()
+        return log
 
     def _blobs_of(self, digest: str) -> tuple[Blob, ...]:
         """Manifest, configuration and layers of an image that is here: image-spec, manifest.md."""
-        stored = self.folder / f"data/docker/registry/v2/blobs/sha256/{digest[7:9]}/{digest[7:]}/data"
+        stored = self._kept / f"blobs/sha256/{digest[7:9]}/{digest[7:]}/data"
         manifest = json.loads(stored.read_bytes())
         described = [manifest["config"], *manifest["layers"]]
         first = Blob(digest, str(manifest["mediaType"]), stored.stat().st_size)
@@ -182,39 +210,19 @@ class Registry:
             raise self._engine.gone(error) from error
 
 
-def parse_pull(told: Sequence[Mapping[str, Any]], blobs: Sequence[Blob]) -> tuple[tuple[Blob, ...], tuple[Blob, ...]]:
-    """Which blobs of an image travelled, and which were there, out of what the engine told of a pull.
-
-    It names layers by the first 12 digits, and says of a whole image that it is up to date.
-    """
-    status = [(str(event.get("id", "")), str(event.get("status", ""))) for event in told]
-    if not any(words.startswith("Status: Downloaded") for _, words in status):
-        return (), tuple(blobs)
-    there = {name for name, words in status if words == "Already exists"}
-    skipped = tuple(blob for blob in blobs if blob.digest[7:19] in there)
-    return tuple(blob for blob in blobs if blob not in skipped), skipped
+def parse_served(log: str) -> frozenset[str]:
+    """Digests of what the registry has sent, out of its access log: Apache's combined format, one request a line."""
+    return frozenset(_SERVED.findall(log))
 
 
 def _configuration(folder: Path, address: str) -> dict[str, Any]:
     """JSON is YAML too: what the registry reads."""
     return {
         "version": 0.1,
-        "log": {"level": "info", "accesslog": {"disabled": True}},
+        "log": {"level": "info", "accesslog": {"disabled": False}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
         "http": {"addr": address},
     }
-
-
-def _beside(engine: Engine) -> list[str]:
-    """Words that start a program in a private engine's network; none for the reader's own engine.
-
-    `Engine.pid` is unshare(1), which stayed outside; its child is the first process inside.
-    """
-    if engine.pid is None:
-        return []
-    inside = Path(f"/proc/{engine.pid}/task/{engine.pid}/children").read_text().split()[0]
-    user = ["--user", "--preserve-credentials"] if os.geteuid() != 0 else []
-    return ["nsenter", "--target", inside, *user, "--net", "--"]
 
 
 def _log_of_start(process: subprocess.Popen[bytes], path: Path) -> str:

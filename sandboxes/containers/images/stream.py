@@ -21,14 +21,15 @@ def events(
     *,
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
+    version: str | None = None,
 ) -> Generator[dict[str, Any], None, None]:
     """What the engine tells of a POST, as it tells it; leaving early hangs up, which makes the engine give up too.
 
     Raises docker.errors.APIError when the engine refuses, and RunTimeout when it is not done after `timeout_s`, noticed
-    at the next thing it says or after as long a silence.
+    at the next thing it says or after as long a silence. `version` is that of the API, when not the usual one.
     """
     until = time.monotonic() + timeout_s
-    address = f"{api.base_url}/v{api.api_version}{path}"
+    address = f"{api.base_url}/v{version or api.api_version}{path}"
     sent = {**(headers or {}), **({"Content-Type": "application/x-tar"} if body else {})}
     try:
         with api.post(address, params=query, data=body, headers=sent, stream=True, timeout=timeout_s) as answer:
