@@ -162,6 +162,7 @@ class BareSandbox:
             self._kill_all()
             os.close(self._handle)
         if self._cgroup:
+            kernel.kill_cgroup(self._cgroup)
             kernel.remove_cgroup(self._cgroup)
         owner().release(self)
 
@@ -246,9 +247,7 @@ class BareSandbox:
             kernel.kill_cgroup(self._cgroup)
         if not select.select([self._handle], [], [], CLOSE_S)[0]:
             self._kill_first()
-        if self._cgroup:
-            kernel.kill_cgroup(self._cgroup)
-        elif not with_first:
+        if not self._cgroup and not with_first:
             command.kill_carrying(f"{command.MARK}={self._mark}")
 
     def _kill_first(self) -> None:
@@ -256,13 +255,13 @@ class BareSandbox:
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise SandboxGone(f"Container {self.name} was closed.", seen="close() was called", remedy="start a new one")
         if not self.running():
             raise self._gone()
 
     def _gone(self) -> SandboxGone:
-        """Why a container that was not closed is no more."""
+        """Why it is no more."""
+        if self._closed:
+            return SandboxGone(f"Container {self.name} was closed.", seen="close() was called", remedy="make a new one")
         kills = 0
         with contextlib.suppress(SandboxError):
             kills = kernel.sample(self._cgroup).memory.oom_kills if self._cgroup else 0

@@ -54,6 +54,18 @@ def test_exit_status_is_what_a_shell_would_say(
     assert said in seen.stderr
 
 
+def test_any_bytes_can_be_an_argument(box: bare.BareSandbox) -> None:
+    assert box.run(["printf", "%s", "ü\udcff€"]).stdout == "ü\ufffd€"
+    assert len(box.run(["echo", "x" * 130_000]).stdout) == 130_001
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(box: bare.BareSandbox) -> None:
+    line = box._line
+    line._asked += 1
+    line._send(b'[%d, [["spawn", {"words": ["true"], "environment": {"PATH": "/bin"}}]]]\n' % line._asked)
+    assert box.run("echo mine").stdout == "mine\n"
+
+
 def test_a_command_reads_nothing_and_writes_where_it_likes(box: bare.BareSandbox) -> None:
     assert box.run("cat; echo one > /dev/stdout; echo two > /dev/stderr; echo three > /dev/null").stdout == "one\n"
 
