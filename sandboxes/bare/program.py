@@ -141,8 +141,8 @@ CALLS: dict[str, Callable[..., list[int] | None]] = {
     **{
         name: getattr(calls, name)
         for name in (
-            *("join_cgroup", "unshare", "setuid", "sethostname", "loopback", "overlay", "proc", "sysfs", "dev"),
-            *("pivot_root", "drop_capabilities", "no_new_privs", "seccomp"),
+            *("join_cgroup", "unshare", "setuid", "sethostname", "loopback", "overlay", "proc", "sysfs"),
+            *("mask", "dev", "pivot_root", "drop_capabilities", "no_new_privs", "seccomp"),
         )
     },
 }

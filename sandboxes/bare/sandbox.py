@@ -161,8 +161,9 @@ class BareSandbox:
         if self._handle >= 0:
             self._kill_all()
             os.close(self._handle)
-        if self._cgroup:
+        elif self._cgroup:
             kernel.kill_cgroup(self._cgroup)
+        if self._cgroup:
             kernel.remove_cgroup(self._cgroup)
         owner().release(self)
 

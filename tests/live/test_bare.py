@@ -114,6 +114,14 @@ def test_it_is_hardened(box: bare.BareSandbox) -> None:
         assert box.run(refused).exit_code != 0, refused
 
 
+def test_what_proc_and_sys_tell_of_the_machine_is_hidden(box: bare.BareSandbox) -> None:
+    for path in ("/proc/keys", "/proc/timer_list"):
+        if Path(path).exists():
+            assert box.run(["cat", path]).stdout == ""
+    assert box.run("ls /sys/firmware").stdout == ""
+    assert "ro" in box.run("grep ' /proc/sys ' /proc/self/mountinfo").stdout.split()[5].split(",")
+
+
 def test_nothing_of_this_notebook_s_environment_is_in_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_SECRET", "7f3a")
     with bare.container() as box:
