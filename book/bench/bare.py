@@ -14,7 +14,7 @@ from typing import Any
 
 from book.bench.row import Row, Tell
 from sandboxes import bare, measure
-from sandboxes.bare import wanted
+from sandboxes.bare import calls, wanted
 from sandboxes.bare.filter import DENIED
 from sandboxes.bare.root import layers
 from sandboxes.errors import Unavailable
@@ -101,6 +101,8 @@ def config(name: str) -> dict[str, Any]:
                 "cpu": {"quota": round((asked.cpus or 0) * 100_000), "period": 100_000},
                 "pids": {"limit": asked.pids},
             },
+            "maskedPaths": [f"/{path}" for path in calls.MASKED],
+            "readonlyPaths": [f"/{path}" for path in calls.READ_ONLY],
             "seccomp": {
                 "defaultAction": "SCMP_ACT_ALLOW",
                 "syscalls": [{"names": sorted(DENIED), "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],

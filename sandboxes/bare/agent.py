@@ -47,16 +47,17 @@ class Line:
     def __init__(self, end: socket.socket) -> None:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         end.settimeout(ANSWER_S)
-        self._end, self._one_at_a_time = end, threading.Lock()
+        self._end, self._one_at_a_time, self._asked = end, threading.Lock(), 0
 
     def ask(self, requests: Sequence[Request]) -> Reply:
         """Have the calls made, one after the other, up to the first that fails. Raises SandboxGone."""
         with self._one_at_a_time:
+            self._asked += 1
             try:
-                self._end.sendall(json.dumps(list(requests)).encode() + b"\n")
-                return self._reply()
+                self._send(json.dumps([self._asked, list(requests)]).encode() + b"\n")
+                return self._reply_to(self._asked)
             except (OSError, ValueError, TypeError) as error:
-                self.close()  # a late answer must not be taken for the next one
+                self.close()
                 raise SandboxGone(
                     "The container's first process does not answer.", seen=repr(error), remedy="start a new one"
                 ) from error
@@ -67,7 +68,25 @@ class Line:
             self._end.shutdown(socket.SHUT_RDWR)
         self._end.close()
 
-    def _reply(self) -> Reply:
+    def _send(self, text: bytes) -> None:
+        try:
+            self._end.sendall(text)
+        except BaseException:  # half of a request cannot be taken back
+            self.close()
+            raise
+
+    def _reply_to(self, number: int) -> Reply:
+        """The answer to a request; one to an earlier request, whose asker was interrupted, is dropped."""
+        while True:
+            text, pid, handles = self._receive()
+            answered, said = json.loads(text.splitlines()[-1])  # no more is read than one that has descriptors
+            if answered == number:
+                return Reply(pid, handles=handles, **{**said, "ms": tuple(said["ms"])})
+            for handle in handles:
+                os.close(handle)
+
+    def _receive(self) -> tuple[bytes, int, tuple[int, ...]]:
+        """Whole lines, the pid of their sender, and the file descriptors that came with the last of them."""
         text, pid = b"", 0
         handles: list[int] = []
         while not text.endswith(b"\n"):
@@ -80,8 +99,7 @@ class Line:
                     pid = struct.unpack("3i", data)[0]
                 elif kind == socket.SCM_RIGHTS:
                     handles += struct.unpack(f"{len(data) // 4}i", data)
-        said = json.loads(text)
-        return Reply(pid, handles=tuple(handles), **{**said, "ms": tuple(said["ms"])})
+        return text, pid, tuple(handles)
 
 
 class Agent:

@@ -97,6 +97,11 @@ class ByHand(BareSandbox):
         self._needs("mnt", "would mount on the host")
         return self._step("sysfs", [("sysfs", {"root": self._root})])
 
+    def mask(self) -> model.Step:
+        """What /proc and /sys tell about the whole machine is hidden, and its settings there are read-only."""
+        self._needs("mnt", "would mount on the host")
+        return self._step("mask", [("mask", {"root": self._root})])
+
     def dev(self) -> model.Step:
         """A small /dev in the new root: after pivot_root() the host's devices are out of reach."""
         self._needs("mnt", "would mount on the host")

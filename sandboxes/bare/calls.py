@@ -28,20 +28,19 @@ NAMESPACES = {  # include/uapi/linux/sched.h
 }
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x4000, 0x40000  # mount(2)
 DETACH = 2  # umount2(2)
-GET_DUMPABLE, SET_DUMPABLE, SET_KEEPCAPS, SET_SECCOMP, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = (
-    3,
-    4,
-    8,
-    22,
-    24,
-    36,
-    38,
-)
+GET_DUMPABLE, SET_DUMPABLE, SET_KEEPCAPS, SET_SECCOMP = 3, 4, 8, 22  # prctl(2)
+CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 24, 36, 38
 CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL = 47, 4  # prctl(2)
 CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 SCORE: list[int] = []
 """Our own oom_score_adj, open for writing."""
+MASKED = (
+    *("proc/acpi", "proc/asound", "proc/kcore", "proc/keys", "proc/latency_stats", "proc/timer_list"),
+    *("proc/timer_stats", "proc/sched_debug", "proc/scsi", "sys/firmware"),
+)
+READ_ONLY = ("proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger")
+"""What Docker masks and protects (docker docs, "Protect the host"; OCI runtime-spec, maskedPaths, readonlyPaths)."""
 
 
 def libc(name: str, *arguments: object) -> None:
@@ -128,6 +127,19 @@ def proc(root: str, bind: bool) -> None:
 def sysfs(root: str) -> None:
     """Mount /sys, read-only: it shows the network namespace of whoever mounts it (sysfs(5))."""
     mount("sysfs", f"{root}/sys", "sysfs", RDONLY | NOSUID | NODEV | NOEXEC)
+
+
+def mask(root: str) -> None:
+    """Hide what /proc and /sys tell about the whole machine under /dev/null and an empty tmpfs; protect settings."""
+    for path in (f"{root}/{name}" for name in MASKED):
+        if os.path.isdir(path):
+            mount("tmpfs", path, "tmpfs", RDONLY | NOSUID | NODEV | NOEXEC, "size=4k")
+        elif os.path.exists(path):
+            mount("/dev/null", path, None, BIND)
+    for path in (f"{root}/{name}" for name in READ_ONLY):
+        if os.path.exists(path):
+            mount(path, path, None, BIND | REC)
+            mount(None, path, None, REMOUNT | BIND | RDONLY | NOSUID | NODEV | NOEXEC)
 
 
 def dev(root: str) -> None:

@@ -21,6 +21,7 @@ CALLS = {
     "overlay": "mount(2) tmpfs, mount(2) overlay",
     "proc": "mount(2) proc",
     "sysfs": "mount(2) sysfs",
+    "mask": "mount(2) MS_BIND, mount(2) tmpfs",
     "dev": "mount(2) tmpfs, mount(2) MS_BIND",
     "pivot_root": "pivot_root(2), umount2(2)",
     "no_new_privs": "prctl(2) PR_SET_NO_NEW_PRIVS",
@@ -63,6 +64,7 @@ def files(asked: Wanted, lower: str) -> list[Request]:
         ("overlay", {"lower": lower, "size_bytes": TMPFS_BYTES, "read_only": asked.read_only}),
         ("proc", {"root": OUTSIDE, "bind": not own_proc}),
         *own,
+        ("mask", {"root": OUTSIDE}),
         ("dev", {"root": OUTSIDE}),
         ("pivot_root", {}),
     ]

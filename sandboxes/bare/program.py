@@ -83,8 +83,8 @@ def children() -> list[int]:
     return found
 
 
-def answer(line: socket.socket, requests: list[tuple[str, dict[str, object]]]) -> None:
-    """Make the calls, up to the first that fails, and say how long each took."""
+def answer(line: socket.socket, number: int, requests: list[tuple[str, dict[str, object]]]) -> None:
+    """Make the calls, up to the first that fails, and say how long each took. The answer repeats the number."""
     took: list[float] = []
     handles: list[int] = []
     reply: dict[str, object] = {"ms": took}
@@ -97,13 +97,13 @@ def answer(line: socket.socket, requests: list[tuple[str, dict[str, object]]]) -
             break
         took.append((time.perf_counter() - begun) * 1e3)
     reply["hostname"] = os.uname().nodename
-    socket.send_fds(line, [json.dumps(reply).encode() + b"\n"], handles)
+    socket.send_fds(line, [json.dumps([number, reply]).encode() + b"\n"], handles)
     for handle in handles:
         os.close(handle)
 
 
 def receive(line: socket.socket) -> tuple[bytes, list[int]]:
-    """One line of text and the file descriptors that came with it; empty when the other end has hung up."""
+    """Whole lines of text and the file descriptors that came with them; empty when the other end has hung up."""
     text = b""
     handles: list[int] = []
     while not text.endswith(b"\n"):
@@ -132,7 +132,8 @@ def serve(line: socket.socket) -> None:
             if not text:
                 end_children()
                 return
-            answer(line, json.loads(text))
+            for request in text.splitlines():
+                answer(line, *json.loads(request))
 
 
 CALLS: dict[str, Callable[..., list[int] | None]] = {
@@ -140,8 +141,8 @@ CALLS: dict[str, Callable[..., list[int] | None]] = {
     **{
         name: getattr(calls, name)
         for name in (
-            *("join_cgroup", "unshare", "setuid", "sethostname", "loopback", "overlay", "proc", "sysfs", "dev"),
-            *("pivot_root", "drop_capabilities", "no_new_privs", "seccomp"),
+            *("join_cgroup", "unshare", "setuid", "sethostname", "loopback", "overlay", "proc", "sysfs"),
+            *("mask", "dev", "pivot_root", "drop_capabilities", "no_new_privs", "seccomp"),
         )
     },
 }

@@ -25,6 +25,7 @@ from sandboxes.lifecycle import MARK, owner
 
 LONGEST_RUN_S = 24 * 3600.0
 CLOSE_S = 5.0
+GONE_S = 1.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -110,7 +111,7 @@ class BareSandbox:
                 remedy="give it more time with timeout_s=…",
             ) from error
         except SandboxGone as error:
-            raise self._gone() from error
+            raise (self._gone() if self._ended(GONE_S) else error) from error
         except BaseException:  # also a KeyboardInterrupt: what the reader interrupts must not go on running
             with contextlib.suppress(SandboxError, OSError):
                 self._end(mark)
@@ -149,7 +150,7 @@ class BareSandbox:
 
     def running(self) -> bool:
         """Its first process lives. False when closed."""
-        return not self._closed and self._handle >= 0 and not select.select([self._handle], [], [], 0)[0]
+        return not self._ended(0)
 
     def close(self) -> None:
         """All its processes are dead, its mounts and its cgroup are gone. Safe to repeat."""
@@ -161,6 +162,8 @@ class BareSandbox:
         if self._handle >= 0:
             self._kill_all()
             os.close(self._handle)
+        elif self._cgroup:
+            kernel.kill_cgroup(self._cgroup)
         if self._cgroup:
             kernel.remove_cgroup(self._cgroup)
         owner().release(self)
@@ -205,9 +208,13 @@ class BareSandbox:
         """Whoever answered is the container's first process now; a pidfd (pidfd_open(2)) says when it ends."""
         if self._handle >= 0 and pid == self.pid:
             return
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError as error:
+            raise self._gone() from error
         if self._handle >= 0:
             os.close(self._handle)
-        self.pid, self._handle = pid, os.pidfd_open(pid)
+        self.pid, self._handle = pid, handle
 
     def _init(self) -> model.Process:
         self._check_open()
@@ -244,30 +251,39 @@ class BareSandbox:
             self._kill_first()
         elif self._cgroup:
             kernel.kill_cgroup(self._cgroup)
-        if not select.select([self._handle], [], [], CLOSE_S)[0]:
+        if not ended(self._handle, CLOSE_S):
             self._kill_first()
-        if self._cgroup:
-            kernel.kill_cgroup(self._cgroup)
-        elif not with_first:
+        if not self._cgroup and not with_first:
             command.kill_carrying(f"{command.MARK}={self._mark}")
+
+    def _ended(self, wait_s: float) -> bool:
+        """It is closed, or its first process has ended: its pipes and sockets close a moment before that shows."""
+        return self._closed or self._handle < 0 or ended(self._handle, wait_s)
 
     def _kill_first(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise SandboxGone(f"Container {self.name} was closed.", seen="close() was called", remedy="start a new one")
         if not self.running():
             raise self._gone()
 
     def _gone(self) -> SandboxGone:
-        """Why a container that was not closed is no more."""
+        """Why it is no more."""
+        if self._closed:
+            return SandboxGone(f"Container {self.name} was closed.", seen="close() was called", remedy="make a new one")
         kills = 0
         with contextlib.suppress(SandboxError):
             kills = kernel.sample(self._cgroup).memory.oom_kills if self._cgroup else 0
         why = f"the kernel killed {kills} of its processes for memory" if kills else "its first process was killed"
         return SandboxGone(f"Container {self.name} has ended.", seen=why, remedy="start a new one")
+
+
+def ended(handle: int, wait_s: float) -> bool:
+    """Whether the process of a pidfd has ended, or does so in time: then it can be read (pidfd_open(2))."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(wait_s * 1000))
 
 
 def ended_with_first(pid: int) -> bool:

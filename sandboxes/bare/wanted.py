@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import secrets
@@ -13,7 +14,7 @@ from sandboxes import request
 from sandboxes.bare import filter as seccomp_filter
 from sandboxes.errors import BadRequest, LimitIgnored
 from sandboxes.kernel import host
-from sandboxes.model import NAMESPACE_KINDS, Limits
+from sandboxes.model import NAMESPACE_KINDS, Host, Limits
 
 READER = 1000
 """The user `reader` of the image, who runs the commands unless `capabilities` is left out."""
@@ -92,12 +93,18 @@ def wanted(
 
 def limits(memory: str | int | None, cpus: float | None, pids: int | None) -> Limits:
     """Limits in bytes, cores and processes; None: no limit. Raises BadRequest."""
-    machine = host()
+    machine = _machine()
     return Limits(
         None if memory is None else request.size_bytes("memory", memory, least=LEAST_MEMORY, most=machine.memory_bytes),
         None if cpus is None else request.number("cpus", cpus, least=0.01, most=machine.cpus),
         None if pids is None else request.count("pids", pids, least=LEAST_PIDS, most=MOST_PIDS),
     )
+
+
+@functools.cache
+def _machine() -> Host:
+    """Its size does not change while this process lives."""
+    return host()
 
 
 def can_limit() -> bool:

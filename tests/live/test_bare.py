@@ -54,6 +54,18 @@ def test_exit_status_is_what_a_shell_would_say(
     assert said in seen.stderr
 
 
+def test_any_bytes_can_be_an_argument(box: bare.BareSandbox) -> None:
+    assert box.run(["printf", "%s", "ü\udcff€"]).stdout == "ü\ufffd€"
+    assert len(box.run(["echo", "x" * 130_000]).stdout) == 130_001
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(box: bare.BareSandbox) -> None:
+    line = box._line
+    line._asked += 1
+    line._send(b'[%d, [["spawn", {"words": ["true"], "environment": {"PATH": "/bin"}}]]]\n' % line._asked)
+    assert box.run("echo mine").stdout == "mine\n"
+
+
 def test_a_command_reads_nothing_and_writes_where_it_likes(box: bare.BareSandbox) -> None:
     assert box.run("cat; echo one > /dev/stdout; echo two > /dev/stderr; echo three > /dev/null").stdout == "one\n"
 
@@ -100,6 +112,14 @@ def test_it_is_hardened(box: bare.BareSandbox) -> None:
     assert "CapBnd:\t0000000000000000" in status
     for refused in ("mount -t tmpfs x /tmp", "unshare -U true", "hostname other", "mknod /tmp/x c 1 3"):
         assert box.run(refused).exit_code != 0, refused
+
+
+def test_what_proc_and_sys_tell_of_the_machine_is_hidden(box: bare.BareSandbox) -> None:
+    for path in ("/proc/keys", "/proc/timer_list"):
+        if Path(path).exists():
+            assert box.run(["cat", path]).stdout == ""
+    assert box.run("ls /sys/firmware").stdout == ""
+    assert "ro" in box.run("grep ' /proc/sys ' /proc/self/mountinfo").stdout.split()[5].split(",")
 
 
 def test_nothing_of_this_notebook_s_environment_is_in_there(monkeypatch: pytest.MonkeyPatch) -> None:
