@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from sandboxes import kernel, request
@@ -21,7 +22,7 @@ class HostPlace:
     kind = "host"
     name = "host"
 
-    def run(self, command: str | list[str], *, timeout_s: float = 30.0) -> Result:
+    def run(self, command: str | Sequence[str], *, timeout_s: float = 30.0) -> Result:
         """Run a command as this user and wait. Output beyond 16 MiB is cut; a command past its deadline is killed.
 
         Raises BadRequest, RunTimeout, or StartFailed when there is no such program.

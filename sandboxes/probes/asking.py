@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from sandboxes import request
 from sandboxes.errors import BadRequest, StartFailed
-from sandboxes.model import Namespaces, Place, Probe, ProbeMatrix, Standing
+from sandboxes.model import Place, Probe, ProbeMatrix, Standing
 from sandboxes.probes.attribution import decide
 from sandboxes.probes.bait import bait
 from sandboxes.probes.barriers import Case
@@ -32,8 +32,8 @@ def probe(*places: Place, only: Collection[str] | None = None) -> ProbeMatrix:
     if len(set(names)) < len(names):
         raise BadRequest("places", "have one name twice.", seen=", ".join(names), remedy="give each a name of its own")
     chosen = _chosen(only)
-    here = host().namespaces()
     with bait() as variables:
+        here, _ = _ask(host(), (), variables)
         asked = [_ask(place, chosen, variables) for place in places]
     return _matrix(chosen, asked, here)
 
@@ -59,7 +59,7 @@ def _ask(place: Place, probes: tuple[Probe, ...], variables: dict[str, str]) -> 
         ) from error
 
 
-def _matrix(probes: tuple[Probe, ...], asked: list[tuple[Standing, dict[str, str]]], here: Namespaces) -> ProbeMatrix:
+def _matrix(probes: tuple[Probe, ...], asked: list[tuple[Standing, dict[str, str]]], here: Standing) -> ProbeMatrix:
     rows = []
     for one in probes:
         words = [(who, _last(said[one.id])) for who, said in asked]

@@ -64,7 +64,7 @@ def _contained(case: Case) -> tuple[str | None, str]:
     if seen := namespace(case):
         return f"{reach} namespace", seen
     if reach in NAMESPACE_KINDS:
-        return None, f"its {reach} namespace is the host's ({case.host.ids.get(reach)})"
+        return None, f"its {reach} namespace is the host's ({case.host.namespaces.get(reach)})"
     return None, "no namespace divides this, and the kernel is the host's"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandboxes.kernel import find_shields
-from sandboxes.model import NAMESPACE_KINDS, Mount, Namespaces, Probe, Standing
+from sandboxes.model import NAMESPACE_KINDS, Mount, Probe, Standing
 
 FIRST_USER_NAMESPACE = 4026531837
 """Its inode number is the same in every Linux kernel (include/linux/proc_ns.h, PROC_USER_INIT_INO)."""
@@ -23,7 +23,7 @@ class Case:
     probe: Probe
     word: str
     who: Standing
-    host: Namespaces
+    host: Standing
     built_in: bool | None
 
     @property
@@ -70,7 +70,7 @@ def seccomp(case: Case) -> str | None:
 def namespace(case: Case) -> str | None:
     """It is in another namespace of the kind that divides such things."""
     kind = case.probe.reach
-    own, hosts = case.who.namespaces.get(kind), case.host.ids.get(kind)
+    own, hosts = case.who.namespaces.get(kind), case.host.namespaces.get(kind)
     if kind not in NAMESPACE_KINDS or own == hosts:
         return None
     return f"its {kind} namespace is {own}, the host's is {hosts}"

@@ -4,93 +4,44 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sysconfig
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from sandboxes.lifecycle import RUNTIME
-from tests.machine import SESSION
-
-ROOT = Path(__file__).resolve().parents[2]
-USER, FIRST, COUNT = 9876, 200_000, 65_536
-PYTHON = "/usr/bin/python3"
-NEEDED = ("unshare", "setpriv", "newuidmap", "dockerd", PYTHON)
+from tests.live.unprivileged import user
 
 pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the user of this test"),
-    pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs {', '.join(NEEDED)}"),
+    pytest.mark.usefixtures("engine_ready"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="making a user needs root"),
 ]
 
 Answers = tuple[dict[str, list[int]], dict[str, dict[str, str]]]
 """Numbers of uid maps outside, and verdicts by probe: each by place."""
 
-AS_USER = """
-set -e
-mount -t overlay -o "lowerdir=$1:/etc" overlay /etc
-user=$2
-shift 2
-exec setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
-"""
-"""In a mount namespace of its own there is one user more; the machine's /etc stays as it is."""
-
 ASK = """
 import json
-from sandboxes import containers, sandbox
-from sandboxes.probes import probe
-with containers.container(name="rootless", profile="open") as box, containers.container(name="hardened") as hard:
-    matrix = probe(sandbox.host(), box, hard)
+with sb.container(name="rootless", profile="open") as box, sb.container(name="hardened") as hard:
+    matrix = sb.probe(sb.host(), box, hard)
 maps = {who.place: [one.outside for one in who.privileges.uid_map] for who in matrix.standings}
 verdicts = {who.place: {cell.probe: cell.verdict for cell in matrix.column(who.place)} for who in matrix.standings}
-print(json.dumps([maps, verdicts]))
+print(json.dumps([maps, verdicts, os.getuid()]))
 """
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """The user's; its name is short, because sockets lie below it (unix(7): 108 bytes)."""
-    path = Path(tempfile.mkdtemp(prefix="b", dir="/tmp"))
-    path.chmod(0o755)
-    os.chown(path, USER, USER)
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture(scope="module")
-def answers(home: Path) -> Answers:
+def answers(engine_ready: None) -> Answers:
     """As a process of the user's saw them."""
-    etc = home / "etc"
-    etc.mkdir()
-    (etc / "passwd").write_text(f"{Path('/etc/passwd').read_text()}nobodys:x:{USER}:{USER}::{home}:/bin/sh\n")
-    for name in ("subuid", "subgid"):
-        (etc / name).write_text(f"nobodys:{FIRST}:{COUNT}\n")
-    os.mknod(etc / "docker", 0o020000, 0)  # a whiteout: a key of root's engine may be there
-    environment = {
-        "HOME": str(home),
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "PYTHONPATH": f"{ROOT}:{sysconfig.get_paths()['purelib']}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "BOUNDARIES_ENGINE": "rootless",
-        RUNTIME: str(home),
-        SESSION: os.environ[SESSION],
-    }
-    apart = ["unshare", "--mount", "--propagation", "private", "sh", "-c", AS_USER, "sh", str(etc), str(USER)]
-    done = subprocess.run(
-        [*apart, PYTHON, "-c", ASK], env=environment, capture_output=True, text=True, timeout=120, check=False, cwd="/"
-    )
-    assert done.returncode == 0, done.stderr
-    maps, verdicts = json.loads(done.stdout.splitlines()[-1])
+    with user() as made:
+        said, errors = made.run(ASK)
+    assert said, errors
+    maps, verdicts, uid = json.loads(said[-1])
+    assert maps["rootless"][0] == uid, "root in the container is the user outside"
     return maps, verdicts
 
 
 def test_every_probe_is_answered_for_a_user_without_privileges(answers: Answers) -> None:
     maps, verdicts = answers
     assert set(verdicts) == {"host", "rootless", "hardened"}
-    assert (maps["host"], maps["rootless"]) == ([0], [USER, FIRST])
+    assert maps["host"] == [0] and len(maps["rootless"]) == 2
     for place, said in verdicts.items():
         assert not {one for one in said.values() if one in ("not asked", "denied: policy")}, place
 

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,8 +97,16 @@ def user(*, subordinate: bool = True) -> Iterator[User]:
         subprocess.run(["chown", "-R", f"{name}:", str(home)], check=True)
         yield found
     finally:
+        _wait_for_the_last_process(User(name, pwd.getpwnam(name).pw_uid, home))
         subprocess.run(["userdel", name], check=True, capture_output=True)
         shutil.rmtree(folder)
+
+
+def _wait_for_the_last_process(user: User, deadline_s: float = 10.0) -> None:
+    """A guard outlives its owner for a moment, and userdel(8) refuses as long as a process is there."""
+    until = time.monotonic() + deadline_s
+    while user.processes() and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def _forget(path: Path, name: str) -> None:

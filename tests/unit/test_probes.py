@@ -9,7 +9,7 @@ import pytest
 
 from sandboxes.errors import BadRequest
 from sandboxes.kernel import parse_mounts
-from sandboxes.model import BARRIERS, CapabilitySets, IdRange, Namespaces, Privileges, Probe, ProbeMatrix, Standing
+from sandboxes.model import BARRIERS, CapabilitySets, IdRange, Privileges, Probe, ProbeMatrix, Standing
 from sandboxes.probes import PROBES, probe
 from sandboxes.probes.attribution import decide
 from sandboxes.probes.barriers import CHECKS, Case, covering
@@ -28,7 +28,6 @@ MOUNTS = """\
 610 605 0:70 / /sys/firmware ro,relatime - tmpfs tmpfs ro
 611 600 0:71 / /tmp rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=16384k
 """
-HOST = Namespaces("host", "host", "python", 1, "boot-1", {"mnt": 1, "pid": 2, "net": 3, "uts": 4, "user": 4026531837})
 
 
 def privileges(uid: int, *capabilities: str, filtered: bool, nnp: bool = False, outside: int = 0) -> Privileges:
@@ -55,6 +54,7 @@ ROOTLESS = replace(
     privileges=privileges(0, *DOCKER, "CAP_SYS_ADMIN", "CAP_SYS_TIME", filtered=False, outside=100000),
     namespaces={**OPEN.namespaces, "user": 15},
 )
+HOST = replace(UNFILTERED, place="host", namespaces={"mnt": 1, "pid": 2, "net": 3, "uts": 4, "user": 4026531837})
 GUEST = replace(UNFILTERED, boot_id="boot-2", devices=(), mounts=())
 
 
@@ -81,7 +81,7 @@ def reason(id_: str, word: str, who: Standing, *, built_in: bool | None = True) 
         ("change-user", "0", OPEN, "allowed: process"),
         ("see-host-process", "hidden", OPEN, "denied: namespace"),
         ("see-host-process", "hidden", GUEST, "denied: own kernel"),
-        ("see-host-process", "77", replace(OPEN, namespaces=HOST.ids), "reaches the host"),
+        ("see-host-process", "77", replace(OPEN, namespaces=HOST.namespaces), "reaches the host"),
         ("reach-host-loopback", "ECONNREFUSED", OPEN, "denied: namespace"),
         ("reach-metadata", "ENETUNREACH", HARDENED, "denied: no route"),
         ("reach-metadata", "0", OPEN, "allowed: net namespace"),
