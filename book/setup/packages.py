@@ -64,6 +64,14 @@ NEEDS = (
         "neither containers nor guests can start",
         _static_busybox,
     ),
+    Need("crun", ("crun",), "starts containers sooner than runc", "containers start a little later", _on_path("crun")),
+    Need(
+        "newuidmap",
+        ("uidmap",),
+        "gives an engine without root its range of user numbers",
+        "no engine of the book's own for users who are not root",
+        lambda: os.geteuid() == 0 or _on_path("newuidmap")(),
+    ),
     Need("ip", ("iproute2",), "sets up a private engine's network", "no private engine", _on_path("ip")),
     Need("lz4", ("lz4",), "unpacks some kernels", "a guest kernel packed with lz4 cannot be used", _on_path("lz4")),
     Need("zstd", ("zstd",), "unpacks some kernels", "a guest kernel packed with zstd cannot be used", _on_path("zstd")),
@@ -81,6 +89,14 @@ BENCH = (DOCKER_CLIENT,)
 
 TESTS = (
     DOCKER_CLIENT,
+    Need("podman", ("podman",), "is one of the engines that are tested", "its tests cannot run", _on_path("podman")),
+    Need(
+        "newuidmap",
+        ("uidmap",),
+        "gives the tests' user without root a range of user numbers",
+        "the tests of an engine without root cannot run",
+        _on_path("newuidmap"),
+    ),
     Need(
         "Chromium",
         ("chromium",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 
@@ -122,3 +123,24 @@ def test_without_a_range_of_numbers_the_tier_says_what_to_do() -> None:
         assert rootless.startswith("rootless not here"), errors
         assert f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {made.name}" in rootless
         assert said[-1].startswith("bare chosen")
+
+
+DENIED = """
+import time
+begun = time.monotonic()
+try:
+    c.engine()
+except EngineUnavailable as error:
+    print(error.seen)
+print(time.monotonic() - begun < 2)
+"""
+
+
+def test_a_socket_that_this_user_may_not_use_is_named_at_once(learner: User) -> None:
+    path = learner.home / "closed.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0o600)
+        said, errors = learner.run(DENIED, DOCKER_HOST=f"unix://{path}", BOUNDARIES_ENGINE="reader")
+    assert said == [f"reader: DOCKER_HOST (unix://{path}) does not answer: Permission denied", "True"], errors

@@ -48,7 +48,7 @@ class User:
         own = {"HOME": str(self.home), "USER": self.name, "LOGNAME": self.name, RUNTIME: str(self.home / "run")}
         return {**kept, **own, "PATH": "/usr/bin:/bin"}
 
-    def start(self, script: str) -> subprocess.Popen[str]:
+    def start(self, script: str, **environment: str) -> subprocess.Popen[str]:
         """Python as this user, with `sb`, `c` and the errors imported."""
         return subprocess.Popen(
             [sys.executable, "-c", _BECOME + script],
@@ -56,13 +56,13 @@ class User:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self.environment(),
+            env={**self.environment(), **environment},
             cwd=self.home / "code",
         )
 
-    def run(self, script: str) -> tuple[list[str], str]:
+    def run(self, script: str, **environment: str) -> tuple[list[str], str]:
         """The lines that it printed, and its errors."""
-        process = self.start(script)
+        process = self.start(script, **environment)
         said, errors = process.communicate(timeout=120)
         return said.splitlines(), errors
 
