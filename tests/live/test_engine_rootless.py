@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -108,10 +107,7 @@ def test_a_killed_owner_leaves_nothing(learner: User) -> None:
     assert len(learner.processes()) > 5
     process.kill()
     process.communicate()
-    until = time.monotonic() + 10
-    while (left := learner.processes()) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert left == []
+    assert learner.wait_for_the_last(10.0) == []
     folders = [path for path in (learner.home / "run").glob("*/*") if path.is_dir()]
     assert folders == []
 

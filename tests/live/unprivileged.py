@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,13 @@ class User:
         """Pids of this user's processes, those of the user's range of numbers included."""
         return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and self._has(Path("/proc", entry))]
 
+    def wait_for_the_last(self, deadline_s: float) -> list[int]:
+        """Those of this user's processes that are left after `deadline_s`; it takes no longer than there are some."""
+        until = time.monotonic() + deadline_s
+        while (left := self.processes()) and time.monotonic() < until:
+            time.sleep(0.05)
+        return left
+
     def _has(self, process: Path) -> bool:
         try:
             mapped = (process / "uid_map").read_text().split()
@@ -95,6 +103,7 @@ def user(*, subordinate: bool = True) -> Iterator[User]:
         shutil.copytree(Path(sandboxes.__file__).parent, home / "code/sandboxes")
         subprocess.run(["chown", "-R", f"{name}:", str(home)], check=True)
         yield found
+        found.wait_for_the_last(10.0)
     finally:
         subprocess.run(["userdel", name], check=True, capture_output=True)
         shutil.rmtree(folder)
