@@ -105,8 +105,8 @@ def user(*, subordinate: bool = True) -> Iterator[User]:
         yield found
         found.wait_for_the_last(10.0)
     finally:
-        subprocess.run(["userdel", name], check=True, capture_output=True)
         shutil.rmtree(folder)
+        subprocess.run(["userdel", name], check=True, capture_output=True)
 
 
 def _forget(path: Path, name: str) -> None:
