@@ -11,7 +11,7 @@ from pathlib import Path
 
 from book.console import note, step
 from book.folders import INSTALLED_PACKAGES
-from sandboxes.containers import find_engine
+from sandboxes.containers import find_engine, find_tiers
 from sandboxes.errors import SandboxError
 
 
@@ -48,6 +48,11 @@ def _engine() -> bool:
         return _on_path("dockerd")()
 
 
+def _unless_readers(present: Callable[[], bool]) -> Callable[[], bool]:
+    """`present`, or not needed: an engine of the reader's answers, so none of the book's own is started."""
+    return lambda: present() or any(tier.name == "reader" and tier.engine for tier in find_tiers())
+
+
 NEEDS = (
     Need("container engine", ("docker.io",), "runs the containers", "no container cell works", _engine),
     Need(
@@ -64,10 +69,29 @@ NEEDS = (
         "neither containers nor guests can start",
         _static_busybox,
     ),
+    Need(
+        "crun",
+        ("crun",),
+        "starts containers and commands sooner than runc",
+        "containers start a little later",
+        _unless_readers(_on_path("crun")),
+    ),
+    Need(
+        "newuidmap",
+        ("uidmap",),
+        "gives an engine without root its range of user numbers",
+        "no engine of the book's own for a user who is not root",
+        _unless_readers(lambda: os.geteuid() == 0 or _on_path("newuidmap")()),
+    ),
     Need("ip", ("iproute2",), "sets up a private engine's network", "no private engine", _on_path("ip")),
     Need("lz4", ("lz4",), "unpacks some kernels", "a guest kernel packed with lz4 cannot be used", _on_path("lz4")),
     Need("zstd", ("zstd",), "unpacks some kernels", "a guest kernel packed with zstd cannot be used", _on_path("zstd")),
 )
+
+
+def _tested(program: str, why: str, *, package: str = "") -> Need:
+    return Need(program, (package or program,), why, f"the tests of what needs {program} cannot run", _on_path(program))
+
 
 DOCKER_CLIENT = Need(
     "docker client",
@@ -81,6 +105,11 @@ BENCH = (DOCKER_CLIENT,)
 
 TESTS = (
     DOCKER_CLIENT,
+    _tested("podman", "is one of the engines that are tested"),
+    _tested("newuidmap", "gives the tests' user without root a range of user numbers", package="uidmap"),
+    _tested("mmdebstrap", "puts the small Debian image together"),
+    _tested("docker-registry", "is the registry of the lesson on push and pull"),
+    _tested("skopeo", "fetches images for an engine that has no network"),
     Need(
         "Chromium",
         ("chromium",),

@@ -119,11 +119,14 @@ def _runtime(paths: Mapping[str, str]) -> Runtime:
 
 
 def _settings(folder: Path, paths: Mapping[str, str], chosen: Runtime) -> str:
-    """containers.conf(5)."""
+    """containers.conf(5). On version 1 of cgroups Podman leaves containers in its own cgroup namespace all the same."""
+    ceilings = ", ".join(f'"{name}={most}:{most}"' for name, most in _ceilings().items())
     program = f"{folder}/data/crun" if chosen.name == "crun" else paths["runc"]
     return f"""\
 [containers]
 cgroupns = "private"
+default_ulimits = [{ceilings}]
+pids_limit = 0
 init_path = "{paths["init"]}"
 log_driver = "none"
 

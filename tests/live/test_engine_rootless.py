@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -107,10 +107,7 @@ def test_a_killed_owner_leaves_nothing(learner: User) -> None:
     assert len(learner.processes()) > 5
     process.kill()
     process.communicate()
-    until = time.monotonic() + 10
-    while (left := learner.processes()) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert left == []
+    assert learner.wait_for_the_last(10.0) == []
     folders = [path for path in (learner.home / "run").glob("*/*") if path.is_dir()]
     assert folders == []
 
@@ -122,3 +119,24 @@ def test_without_a_range_of_numbers_the_tier_says_what_to_do() -> None:
         assert rootless.startswith("rootless not here"), errors
         assert f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {made.name}" in rootless
         assert said[-1].startswith("bare chosen")
+
+
+DENIED = """
+import time
+begun = time.monotonic()
+try:
+    c.engine()
+except EngineUnavailable as error:
+    print(error.seen)
+print(time.monotonic() - begun < 2)
+"""
+
+
+def test_a_socket_that_this_user_may_not_use_is_named_at_once(learner: User) -> None:
+    path = learner.home / "closed.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0o600)
+        said, errors = learner.run(DENIED, DOCKER_HOST=f"unix://{path}", BOUNDARIES_ENGINE="reader")
+    assert said == [f"reader: DOCKER_HOST (unix://{path}) does not answer: Permission denied", "True"], errors

@@ -49,7 +49,7 @@ class User:
         own = {"HOME": str(self.home), "USER": self.name, "LOGNAME": self.name, RUNTIME: str(self.home / "run")}
         return {**kept, **own, "PATH": "/usr/bin:/bin"}
 
-    def start(self, script: str) -> subprocess.Popen[str]:
+    def start(self, script: str, **environment: str) -> subprocess.Popen[str]:
         """Python as this user, with `sb`, `c` and the errors imported."""
         return subprocess.Popen(
             [sys.executable, "-c", _BECOME + script],
@@ -57,19 +57,26 @@ class User:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self.environment(),
+            env={**self.environment(), **environment},
             cwd=self.home / "code",
         )
 
-    def run(self, script: str) -> tuple[list[str], str]:
+    def run(self, script: str, **environment: str) -> tuple[list[str], str]:
         """The lines that it printed, and its errors."""
-        process = self.start(script)
+        process = self.start(script, **environment)
         said, errors = process.communicate(timeout=120)
         return said.splitlines(), errors
 
     def processes(self) -> list[int]:
         """Pids of this user's processes, those of the user's range of numbers included."""
         return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and self._has(Path("/proc", entry))]
+
+    def wait_for_the_last(self, deadline_s: float) -> list[int]:
+        """Those of this user's processes that are left after `deadline_s`; it takes no longer than there are some."""
+        until = time.monotonic() + deadline_s
+        while (left := self.processes()) and time.monotonic() < until:
+            time.sleep(0.05)
+        return left
 
     def _has(self, process: Path) -> bool:
         try:
@@ -96,17 +103,10 @@ def user(*, subordinate: bool = True) -> Iterator[User]:
         shutil.copytree(Path(sandboxes.__file__).parent, home / "code/sandboxes")
         subprocess.run(["chown", "-R", f"{name}:", str(home)], check=True)
         yield found
+        found.wait_for_the_last(10.0)
     finally:
-        _wait_for_the_last_process(User(name, pwd.getpwnam(name).pw_uid, home))
-        subprocess.run(["userdel", name], check=True, capture_output=True)
         shutil.rmtree(folder)
-
-
-def _wait_for_the_last_process(user: User, deadline_s: float = 10.0) -> None:
-    """A guard outlives its owner for a moment, and userdel(8) refuses as long as a process is there."""
-    until = time.monotonic() + deadline_s
-    while user.processes() and time.monotonic() < until:
-        time.sleep(0.1)
+        subprocess.run(["userdel", name], check=True, capture_output=True)
 
 
 def _forget(path: Path, name: str) -> None:
