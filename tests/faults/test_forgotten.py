@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from sandboxes.containers.finding import find_tiers
 from tests.faults.books import ANSWERING, WAITING, book, gone
 from tests.machine import left_of
 
