@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from tests.faults.books import ANSWERING, WAITING, book, gone
+from sandboxes.containers.finding import find_tiers
+from tests.faults.books import ANSWERING, WAITING, book, gone, gone_after_s
 from tests.machine import left_of
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -97,3 +101,40 @@ def test_nothing_is_left_of_a_killed_book_s_engine(tier: str) -> None:
         assert killed.ask("here") == "here"
         killed.kill()
     gone(killed, 3.0)
+
+
+BY_HAND = """
+from sandboxes import bare
+from sandboxes.bare.wanted import PARTS
+boxes = [bare.container(without=part) for part in ("pid", *PARTS)]
+for box in boxes:
+    box.run("setsid env -i sleep SECONDS </dev/null >/dev/null 2>&1 &")
+"""
+
+
+def sleeping(seconds: str) -> list[int]:
+    """Pids of `sleep seconds` anywhere on this machine."""
+    wanted = f"sleep\0{seconds}\0".encode()
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if file.read_bytes() == wanted:
+                found.append(int(file.parts[2]))
+    return found
+
+
+@pytest.mark.parametrize("how", ["killed", "killed with its guard", "ended"])
+def test_containers_by_hand_go_whatever_was_left_out_of_them(how: str) -> None:
+    seconds = str(100_000_000 + secrets.randbelow(100_000_000))
+    with book(BY_HAND.replace("SECONDS", seconds) + WAITING) as maker:
+        assert maker.read() == "ready"
+        assert len(sleeping(seconds)) == 11
+        if how == "ended":
+            maker.end()
+        else:
+            maker.kill(guard="guard" in how)
+    if "guard" in how:
+        with book("") as next_one:
+            next_one.end()
+    gone(maker, 5.0)
+    gone_after_s(lambda: map(str, sleeping(seconds)), 1.0)
