@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 ADDRESS = "127.0.0.1"
 """Where the one manager talks to itself: the loopback of the private engine's own network namespace."""
-HISTORY = 2
-"""Ended tasks that are kept for each slot; every look reads them all."""
+HISTORY = 4
+"""Tasks that are kept for each slot: the one that runs, the one before, and those that failed since the last look."""
 ATTEMPTS = 10
 OF_SERVICE = "com.docker.swarm.service.id"
 """Swarm's own label on the containers of a service."""
