@@ -18,7 +18,9 @@ def as_markup(lines: list[str]) -> list[str]:
 
 def _outside_code(line: str) -> str:
     parts = _CODE.split(line)
-    return "".join(f"``{part}``" if index % 2 else _MEANT_AS_TEXT.sub(r"\\\1", part) for index, part in enumerate(parts))
+    return "".join(
+        f"``{part}``" if index % 2 else _MEANT_AS_TEXT.sub(r"\\\1", part) for index, part in enumerate(parts)
+    )
 
 
 def _process(_app: Sphinx, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
