@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.lifecycle.guard import remove_cgroups
+from tests.machine import births
 
 pytestmark = [
     pytest.mark.usefixtures("engine_ready"),
@@ -38,7 +38,8 @@ if sys.argv[1] == "wait": c.image("FROM busybox\\nRUN sleep 98\\n")
 def apart() -> Iterator[PrivateEngine]:
     """An engine that belongs to nobody here, as a reader's own would."""
     name = f"test{secrets.token_hex(3)}"
-    engine = PrivateEngine(Path("/run") / f"bnd-{name}", f"/boundaries-{name}", os.environ)
+    births().ids.add(name)
+    engine = PrivateEngine(births().base / name, f"/boundaries-{name}", os.environ)
     try:
         yield engine
     finally:
