@@ -29,26 +29,30 @@ done 2>/dev/null
 """
 
 _BRING = """\
-command -v syscall >/dev/null || for folder in /tmp /dev/shm /run /var/tmp "$HOME"; do
+for folder in /tmp /dev/shm /run /var/tmp "$HOME"; do
     own=$(mktemp -d "$folder/probe-XXXXXX" 2>/dev/null) || continue
     printf 'PROGRAM' >"$own/syscall" && chmod -R 755 "$own"
     "$own/syscall" getpid >/dev/null 2>&1 && PATH=$own:$PATH && trap 'rm -rf "$own"' EXIT && break
     rm -rf "$own"
 done
 """
-"""Where the image has no `syscall`, it is written to the first folder from which programs may be run."""
+"""To the first folder from which programs may be run."""
 
 
-def script(probes: Sequence[Probe], variables: Mapping[str, str], word: str) -> str:
+def script(probes: Sequence[Probe], variables: Mapping[str, str], word: str, *, bring: bool) -> str:
     """Text for `sh`: who asks, then every probe in a subshell. `word` is random and marks the parts.
 
+    With `bring` it first puts `syscall` there, from 9 kB of text, and takes it away at the end.
     `syscall` ends itself after 5 s, so that no probe holds up the others.
     """
     set_ = "\n".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     facts = "\n".join(f"echo {word} {name}; cat {path} 2>/dev/null" for name, path in _FACTS.items())
     asked = "\n".join(f"echo {word} : {probe.id}\n({probe.command}) 2>&1" for probe in probes)
-    bring = _BRING.replace("PROGRAM", "".join(f"\\{byte:03o}" for byte in syscall_program()))
-    return f"{set_}\n{_PROLOGUE}{bring}{facts}\necho {word} namespaces; ls -l /proc/self/ns\n{asked}\necho {word} end\n"
+    program = "".join(f"\\{byte:03o}" for byte in syscall_program())
+    brought = _BRING.replace("PROGRAM", program) if bring else ""
+    return (
+        f"{set_}\n{_PROLOGUE}{brought}{facts}\necho {word} namespaces; ls -l /proc/self/ns\n{asked}\necho {word} end\n"
+    )
 
 
 def parts(output: str, word: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -194,7 +194,7 @@ def test_half_an_output_is_an_error(output: str) -> None:
 
 def test_the_script_is_valid_for_the_shells_that_run_it() -> None:
     variables = {"bait_name": "a b'c", "bait_file": "/x", "bait_port": "1f90", "boot_id": "b", "memory_kb": "1"}
-    text = script(PROBES, variables, "w1")
+    text = script(PROBES, variables, "w1", bring=True)
     assert len(text) < 64 * 1024
     for shell in (["sh"], ["busybox", "sh"], ["bash"]):
         done = subprocess.run([*shell, "-n"], input=text, capture_output=True, text=True, check=False)

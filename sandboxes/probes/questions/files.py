@@ -63,7 +63,7 @@ FILES = (
     Probe(
         "mount",
         "Can it mount a file system?",
-        "syscall mount none / tmpfs 0 no-such-option=1",
+        "syscall mount none /proc/self/ns tmpfs 0 no-such-option=1",
         "mounts",
         "the option does not exist: when permitted, the call ends with EINVAL before anything is mounted",
         reach="mnt",

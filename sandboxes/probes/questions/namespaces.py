@@ -27,7 +27,7 @@ NAMESPACES = (
     Probe(
         "mount-in-new-namespace",
         "Can it mount in a user namespace of its own?",
-        f"syscall unshare {0x10020000} , mount none / tmpfs 0 no-such-option=1",
+        f"syscall unshare {0x10020000} , mount none /proc/self/ns tmpfs 0 no-such-option=1",
         "namespaces",
         "the namespaces end with the caller; when permitted, mount ends with EINVAL before anything is mounted",
         reach="process",

@@ -66,7 +66,7 @@ SETTINGS = (
     Probe(
         "see-addresses",
         "Does it see where the kernel's functions lie?",
-        "grep ' _text$' /proc/kallsyms | grep -qv ^0000000000000000 && echo 0 || echo hidden",
+        "grep -m 1 ' _text$' /proc/kallsyms | grep -qv ^0000000000000000 && echo 0 || echo hidden",
         "memory",
         _READS,
         capabilities=("CAP_SYSLOG",),
