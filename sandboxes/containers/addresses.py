@@ -21,6 +21,14 @@ def bindings(said: Mapping[str, Any]) -> dict[int, int]:
     return {int(name.split("/")[0]): int(bound[0]["HostPort"]) for name, bound in ports.items() if bound}
 
 
+def route(said: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Its address in the first of its networks, and that network's gateway; None without a network."""
+    for one in (said["NetworkSettings"].get("Networks") or {}).values():
+        if one.get("IPAddress"):
+            return one["IPAddress"], one.get("Gateway") or ""
+    return None
+
+
 def _short(name: str, owner_id: str) -> str:
     """The name that its reader gave it; ours are boundaries-OWNER-NAME-xxxx, the shared one is boundaries-OWNER."""
     ours = f"boundaries-{owner_id}"

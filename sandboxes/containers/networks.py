@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import secrets
 from types import TracebackType
@@ -88,10 +89,12 @@ class Network:
 
         Raises BadRequest when `box` is no member, SandboxGone, and Unavailable when nobody answers.
         """
-        address = self.facts().members.get(box.name)
+        facts = self.facts()
+        address = facts.members.get(box.name)
         if address is None:
             raise BadRequest("box", "is no member of this network.", seen=repr(box)[:80], remedy="network=…")
-        return web.get(passage(self.engine).dial, address, path, port, timeout_s)
+        dial = functools.partial(passage(self.engine).dial, gateway=facts.gateway)
+        return web.get(dial, address, path, port, timeout_s)
 
     def close(self) -> None:
         """It is removed; its members run on without it. Safe to repeat, also when the engine has died."""

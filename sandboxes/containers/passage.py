@@ -32,9 +32,13 @@ class Passage:
         self._line: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def dial(self, address: str, port: int, timeout_s: float) -> socket.socket:
-        """A connection to a port of a container. Raises OSError when it is refused or takes too long."""
+    def dial(self, address: str, port: int, timeout_s: float, *, gateway: str) -> socket.socket:
+        """A connection to a port of a container in the network with this gateway.
+
+        Raises OSError when it is refused or takes too long, Unavailable when the network is on another machine.
+        """
         if self.engine.pid is None:
+            _check_route(address, gateway)
             return socket.create_connection((address, port), timeout=timeout_s)
         wanted = json.dumps({"address": address, "port": port, "timeout_s": timeout_s}).encode()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -93,6 +97,20 @@ class Passage:
                 remedy="publish nothing, and reach the service from another container",
             )
         return ours, process
+
+
+def _check_route(address: str, gateway: str) -> None:
+    """A bridge of this machine has the gateway's address, and what we send to a member comes from there. Elsewhere the
+    same address may be somebody else's. Connecting a datagram socket sends nothing (udp(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.connect((address, 9))
+        ours = line.getsockname()[0]
+    if ours != gateway:
+        raise Unavailable(
+            "The container's network is not one of this machine, so it cannot be entered from here.",
+            seen=f"{address} would be reached from {ours}; the network's gateway is {gateway or 'unknown'}",
+            remedy="ports={80: None} in a network(internal=False): then the engine publishes the port",
+        )
 
 
 def entering(engine_pid: int) -> list[str]:

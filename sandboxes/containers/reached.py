@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from sandboxes.containers import addresses, web
 from sandboxes.containers.client import Engine
 from sandboxes.containers.observed import ObservedContainer
 from sandboxes.containers.passage import passage
-from sandboxes.containers.relay import Relay
+from sandboxes.containers.relay import HOST, Relay
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import BadRequest
 
@@ -44,17 +45,23 @@ class ReachedContainer(ObservedContainer):
         request.count("port", port, least=1, most=65535)
         if at is not None:
             request.count("at", at, least=1024, most=65535)
-        address = self._address("port")
+        address, dial = self._route("port")
         if port not in self._relays:
-            self._relays[port] = Relay(lambda: self._dial(address, port, DIAL_S), at)
+            self._relays[port] = Relay(lambda: dial(address, port, DIAL_S), at)
         return self._relays[port].port
 
     def http(self, path: str = "/", *, port: int = 80, timeout_s: float = 5.0) -> model.HttpAnswer:
         """The answer to GET of a server in the container, at its own address: nothing has to be published.
 
+        A port that the engine publishes is asked there, which works also when the engine is on another machine.
         Raises BadRequest, SandboxGone, and Unavailable when nobody answers.
         """
-        return web.get(self._dial, self._address("network"), path, port, timeout_s)
+        with self._open():
+            at = addresses.bindings(self._engine.inspect(self.id)).get(port)
+        if at is not None:
+            return web.get(_published, HOST, path, at, timeout_s)
+        address, dial = self._route("network")
+        return web.get(dial, address, path, port, timeout_s)
 
     def close(self) -> None:
         """It is removed with everything in it. Safe to repeat, also when the engine has died."""
@@ -70,15 +77,19 @@ class ReachedContainer(ObservedContainer):
             if port not in bound:
                 self.publish(port, at)
 
-    def _dial(self, address: str, port: int, timeout_s: float) -> socket.socket:
-        return passage(self._engine).dial(address, port, timeout_s)
-
-    def _address(self, field: str) -> str:
-        for address in self.addresses().values():
-            return address
-        raise BadRequest(
-            field, "needs a container with a network.", seen="network=False", remedy="network=True, or one of network()"
-        )
+    def _route(self, field: str) -> tuple[str, web.Dial]:
+        """Its address, and how to get there."""
+        with self._open():
+            found = addresses.route(self._engine.inspect(self.id))
+        if found is None:
+            needs = "needs a container with a network."
+            raise BadRequest(field, needs, seen="network=False", remedy="network=True, or one of network()")
+        address, gateway = found
+        return address, functools.partial(passage(self._engine).dial, gateway=gateway)
 
     def _ports(self, said: Mapping[str, Any]) -> dict[int, int]:
         return super()._ports(said) | {port: relay.port for port, relay in self._relays.items()}
+
+
+def _published(address: str, port: int, timeout_s: float) -> socket.socket:
+    return socket.create_connection((address, port), timeout=timeout_s)

@@ -101,6 +101,13 @@ class RunningContainer:
 
         Source: cgroup-v1/freezer-subsystem.rst; cgroup-v2.rst, cgroup.freeze. Raises SandboxGone, Unavailable.
         """
+        facts = self._engine.facts()
+        if not facts.pause:
+            raise Unavailable(
+                f"{facts.name} cannot freeze a container here.",
+                seen=f"cgroups {facts.cgroup_version}, cgroup driver {facts.cgroup_driver}",
+                remedy="the book's private engine can: run the book as root (BOUNDARIES_ENGINE=private)",
+            )
         with self._open():
             if not self.paused():
                 self._engine.api.pause(self.id)
