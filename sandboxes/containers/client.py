@@ -25,6 +25,7 @@ from sandboxes.kernel import Cgroup, sample
 from sandboxes.lifecycle import LABEL, Owner
 
 CALL_S = 60
+CLOSE_S = 5
 NO_ANSWER = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ConnectionError)
 """What a client meets when its engine has died; docker.errors.APIError, an engine's refusal, is one of them too."""
 
@@ -181,6 +182,7 @@ class Engine:
         if self._process:
             self._process.close()
         else:
+            self.api.timeout = CLOSE_S  # an engine that hangs does not keep our process from ending; the guard goes on
             with contextlib.suppress(*NO_ANSWER):
                 farewell.remove_labelled(self.api, self.label)
                 self.owner.forget_command("containers")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 MARK = "BOUNDARIES_OWNER"
 FAREWELL_S = 20.0
+FAREWELL_AGAIN_S = 600.0
 FAREWELL_KEPT_S = 7 * 24 * 3600.0
 SECOND_LOOK_S = 0.3
 CGROUPS = Path("/sys/fs/cgroup")
@@ -74,12 +75,19 @@ def remove_cgroups(owner_id: str, root: Path = CGROUPS, deadline_s: float = 3.0)
 
 
 def say_farewell(folder: Path) -> None:
-    """Run the commands that the owner left behind, with a deadline; one that fails stays for the next sweep, a week."""
+    """Run the commands that the owner left behind. One that fails stays: its file's time says when to try it again.
+
+    An engine that hangs costs FAREWELL_S; a week after the owner was born it is given up.
+    """
     for letter in sorted((folder / "farewell").glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-            done = subprocess.run(json.loads(letter.read_text()), timeout=FAREWELL_S, check=False, capture_output=True)
-            if done.returncode == 0 or time.time() - letter.stat().st_mtime > FAREWELL_KEPT_S:
+        with contextlib.suppress(OSError):
+            now = time.time()
+            if letter.stat().st_mtime > now:
+                continue
+            if _succeeds(letter) or now - (folder / "lock").stat().st_mtime > FAREWELL_KEPT_S:
                 letter.unlink()
+            else:
+                os.utime(letter, (now, now + FAREWELL_AGAIN_S))
 
 
 def remove_folder(folder: Path) -> None:
@@ -106,6 +114,13 @@ def reap(owner_id: str, folder: Path) -> None:
     say_farewell(folder)
     remove_cgroups(owner_id)
     remove_folder(folder)
+
+
+def _succeeds(letter: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+        done = subprocess.run(json.loads(letter.read_text()), timeout=FAREWELL_S, check=False, capture_output=True)
+        return done.returncode == 0
+    return False
 
 
 def _is_marked(pid: int, owner_id: str) -> bool:

@@ -113,35 +113,49 @@ def test_without_a_guard_nothing_starts_and_one_error_says_so(quiet: Photograph)
     assert settled(quiet, 1.0) == {}
 
 
-def letter(folder: Path, argv: list[str]) -> Path:
+def letter(folder: Path, *argv: str) -> Path:
+    """What a dead owner left to be run."""
     (folder / "farewell").mkdir(parents=True, exist_ok=True)
+    (folder / "lock").touch()
     path = folder / "farewell" / "letter.json"
     path.write_text(json.dumps(argv))
     return path
 
 
-def test_a_farewell_that_failed_is_said_again_by_the_next_sweep(tmp_path: Path) -> None:
-    path = letter(runtime_folder() / "0123456789ab", ["test", "-e", str(tmp_path / "engine")])
+def test_a_farewell_that_failed_is_said_again_later(tmp_path: Path) -> None:
+    path = letter(runtime_folder() / "0123456789ab", "test", "-e", str(tmp_path / "engine"))
     assert swept() == 1
     assert path.exists(), "the engine does not answer yet"
     (tmp_path / "engine").touch()
     assert swept() == 1
+    assert path.exists(), "who starts a book now does not wait for that engine again"
+    os.utime(path)
+    assert swept() == 1
     assert not path.parents[1].exists()
 
 
-def test_a_farewell_is_given_up_after_a_week(tmp_path: Path) -> None:
-    path = letter(tmp_path / "0123456789ab", ["false"])
-    os.utime(path, (0, 0))
-    guard.reap("0123456789ab", tmp_path / "0123456789ab")
-    assert not path.parents[1].exists()
+def test_a_farewell_that_fails_for_a_week_is_given_up(tmp_path: Path) -> None:
+    folder = tmp_path / "0123456789ab"
+    letter(folder, "false")
+    guard.reap(folder.name, folder)
+    assert folder.exists()
+    os.utime(folder / "lock", (0, 0))
+    os.utime(folder / "farewell/letter.json")
+    guard.reap(folder.name, folder)
+    assert not folder.exists()
 
 
-def test_a_farewell_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_farewell_that_hangs_is_ended_and_does_not_delay_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(guard, "FAREWELL_S", 0.2)
-    letter(tmp_path, ["sleep", "1000"])
+    letter(tmp_path, "sleep", "1000")
     begun = time.monotonic()
     guard.say_farewell(tmp_path)
-    assert time.monotonic() - begun < 2
+    assert 0.2 <= time.monotonic() - begun < 2
+    begun = time.monotonic()
+    guard.say_farewell(tmp_path)
+    assert time.monotonic() - begun < 0.2
 
 
 @root_only
