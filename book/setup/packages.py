@@ -83,6 +83,13 @@ NEEDS = (
         "no engine of the book's own for a user who is not root",
         _unless_readers(lambda: os.geteuid() == 0 or _on_path("newuidmap")()),
     ),
+    Need(
+        "mkfs.ext4",
+        ("e2fsprogs",),
+        "makes the small disk of a container whose reading and writing is limited",
+        "no limits on disks with an engine of the book's own",
+        _unless_readers(_on_path("mkfs.ext4")),
+    ),
     Need("ip", ("iproute2",), "sets up a private engine's network", "no private engine", _on_path("ip")),
     Need("lz4", ("lz4",), "unpacks some kernels", "a guest kernel packed with lz4 cannot be used", _on_path("lz4")),
     Need("zstd", ("zstd",), "unpacks some kernels", "a guest kernel packed with zstd cannot be used", _on_path("zstd")),
@@ -109,6 +116,7 @@ TESTS = (
     _tested("newuidmap", "gives the tests' user without root a range of user numbers", package="uidmap"),
     _tested("mmdebstrap", "puts the small Debian image together"),
     _tested("docker-registry", "is the registry of the lesson on push and pull"),
+    _tested("openssl", "makes the certificate of a registry that the tests fetch from"),
     _tested("skopeo", "fetches images for an engine that has no network"),
     Need(
         "Chromium",

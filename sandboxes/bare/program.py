@@ -107,7 +107,9 @@ def receive(line: socket.socket) -> tuple[bytes, list[int]]:
     text = b""
     handles: list[int] = []
     while not text.endswith(b"\n"):
-        more, came, _, _ = socket.recv_fds(line, 1 << 16, 4, socket.MSG_CMSG_CLOEXEC)
+        more, came, _, _ = socket.recv_fds(line, 1 << 16, 4)
+        for handle in came:  # no command may have the line to its owner; Python 3.11 drops a flag MSG_CMSG_CLOEXEC
+            os.set_inheritable(handle, False)
         if not more:
             return b"", []
         text, handles = text + more, handles + came

@@ -49,6 +49,7 @@ class Passage:
             said, handles, _, _ = socket.recv_fds(ours, dialer.LONGEST_MESSAGE, 1)
         if not handles:
             raise ConnectionError(said.decode(errors="replace") or "the engine's network is gone")
+        os.set_inheritable(handles[0], False)
         return socket.socket(fileno=handles[0])
 
     def close(self) -> None:

@@ -87,6 +87,11 @@ def test_it_is_a_place_like_any_other(box: bare.BareSandbox) -> None:
     assert place.namespaces().kind == "bare"
 
 
+def test_a_command_has_its_streams_and_no_line_to_its_owner(box: bare.BareSandbox) -> None:
+    opened = box.run("ls -l /proc/self/fd").stdout
+    assert "pipe:" in opened and "socket:" not in opened
+
+
 def test_its_first_process_is_process_1_and_is_all_that_it_sees(box: bare.BareSandbox) -> None:
     numbers = [int(word) for word in box.run("ls /proc").stdout.split() if word.isdigit()]
     assert min(numbers) == 1
