@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
+
 from sandboxes import model
 from sandboxes.containers.runtime import Runtime
 from sandboxes.kernel import host
@@ -21,6 +23,11 @@ NAME_SERVERS = (
     Path("/opt/cni/bin/dnsname"),
 )
 """What lets Podman's containers find each other by name; it works without one, and says nothing of it in /info."""
+
+
+def named() -> bool:
+    """One of Podman's name servers is installed."""
+    return any(path.exists() for path in NAME_SERVERS)
 
 
 @dataclass(frozen=True)
@@ -51,16 +58,33 @@ def kernel_offer(proc: Path = PROC, cgroups: Path = CGROUPS) -> KernelOffer:
     return KernelOffer(host().cgroups, frozenset(found), (tree / "cpu.pressure").is_file())
 
 
+def answers(api: docker.APIClient) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an engine says to /version and /info. Podman's /info does not tell that it is rootless; its own API does.
+
+    Raises docker.errors.DockerException, and what a client meets when nobody answers.
+    """
+    version, info = api.version(), api.info()
+    if is_podman(version):
+        own = api.get(f"{api.base_url}/v4.0.0/libpod/info").json()
+        if own["host"]["security"]["rootless"]:
+            info["SecurityOptions"] = [*(info.get("SecurityOptions") or []), "name=rootless"]
+    return version, info
+
+
+def is_podman(version: dict[str, Any]) -> bool:
+    """It calls itself Podman."""
+    return any("Podman" in part.get("Name", "") for part in version.get("Components") or [])
+
+
 def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offer: KernelOffer) -> model.Engine:
     """Engine facts from its answers to /version and /info (Docker Engine API, "Get system information").
 
     Rootless under cgroups v1, or with cgroup driver "none", no limit is enforced, whatever else the engine says.
     What /info does not tell (freezer, pressure) is what this kernel offers.
     """
-    parts = {part.get("Name", ""): part.get("Version", "") for part in version.get("Components") or []}
     options = " ".join(info.get("SecurityOptions") or [])
     rootless = "rootless" in options
-    podman = any("Podman" in part for part in parts)
+    podman = is_podman(version)
     cgroups = f"v{info.get('CgroupVersion') or '1'}"
     driver = info.get("CgroupDriver") or "none"
     obeyed = driver != "none" and not (rootless and cgroups == "v1")
@@ -78,7 +102,7 @@ def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offe
         pids_limit=obeyed and bool(info.get("PidsLimit")),
         io_limit=obeyed and not (podman and rootless) and _limits_io(info, offer),
         pause=obeyed and "freezer" in offer.controllers,
-        networks="bridge" in drivers and (not podman or any(path.exists() for path in NAME_SERVERS)),
+        networks="bridge" in drivers and (not podman or (not rootless and named())),
         swarm="overlay" in drivers
         and not (podman or (rootless and origin == "reader") or info.get("LiveRestoreEnabled")),
         user_namespaces=rootless or "name=userns" in options,
@@ -86,25 +110,27 @@ def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offe
     )
 
 
-def foretold(version: str, origin: str, runtime: Runtime, offer: KernelOffer) -> model.Engine:
-    """The facts of a dockerd that would be started: as root it can use what the kernel offers, else no cgroup."""
-    rootless = origin == "rootless"
+def foretold(
+    name: str, version: str, origin: str, runtime: Runtime, offer: KernelOffer, *, rootless: bool
+) -> model.Engine:
+    """The facts of an engine that would be started: as root it can use what the kernel offers, else no cgroup."""
     usable = frozenset() if rootless else offer.controllers
+    docker_itself = name == "Docker"
     return model.Engine(
-        name="Docker",
+        name=name,
         version=version,
         origin=origin,
         rootless=rootless,
         cgroup_version="v2" if offer.layout == "v2" else "v1",
-        cgroup_driver="none" if rootless else "cgroupfs",
+        cgroup_driver="none" if rootless and docker_itself else "cgroupfs",
         runtime=runtime.name,
         cpu_limit="cpu" in usable,
         memory_limit="memory" in usable,
         pids_limit="pids" in usable,
         io_limit="blkio" in usable,
         pause="freezer" in usable,
-        networks=True,
-        swarm=True,
+        networks=docker_itself or (not rootless and named()),
+        swarm=docker_itself,
         user_namespaces=rootless,
         psi=not rootless and offer.pressure and runtime.sees_pressure,
     )

@@ -16,7 +16,7 @@ import urllib3
 
 from sandboxes import model
 from sandboxes.containers import farewell, oci
-from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
+from sandboxes.containers.abilities import KernelOffer, answers, kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
 from sandboxes.containers.images import book
 from sandboxes.containers.launch import EngineProcess
@@ -72,7 +72,7 @@ class Engine:
         with self._lock:
             if self._facts is None:
                 try:
-                    self._facts = parse_facts(self.api.version(), self.api.info(), self.origin, self._offer())
+                    self._facts = parse_facts(*answers(self.api), self.origin, self._offer())
                 except NO_ANSWER as error:
                     raise self.gone(error) from error
             return self._facts

@@ -8,6 +8,7 @@ with it every container.
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shutil
 import socket
@@ -20,10 +21,11 @@ from typing import Any
 import docker
 
 from sandboxes.containers.endpoints import Endpoint
-from sandboxes.errors import StartFailed
+from sandboxes.errors import EngineUnavailable, StartFailed
 from sandboxes.kernel import host
 
 START_S = 30.0
+TRIAL_S = 5.0
 EVERYWHERE = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 """After the caller's PATH: the programs of an engine are often where only root looks."""
 EXEC_ROOT = "/run/docker"
@@ -43,6 +45,7 @@ for place in /etc /opt /var/lib; do
   mkdir -p "/run/over$place/upper" "/run/over$place/work"
   mount -t overlay -o "lowerdir=$place,upperdir=/run/over$place/upper,workdir=/run/over$place/work" overlay "$place"
 done
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 for place in /etc/docker /var/lib/docker; do
   [ ! -d "$place" ] || mount -t tmpfs tmpfs "$place"
 done
@@ -56,7 +59,8 @@ shift 2
 exec "$@"
 """
 """Of what an engine writes the machine sees the folder alone: the sockets of its shims (/run/containerd), its key
-(/etc/docker), its plug-ins' folders (/opt/containerd) and its networks (/var/lib, /etc/cni) go with its namespace.
+(/etc/docker), its plug-ins' folders (/opt/containerd), its networks (/var/lib, /etc/cni) and its locks (/dev/shm) go
+with its namespace.
 The runtime is copied because the folder may be on a mount from which nothing is executed; our tmpfs is not.
 Nothing is forwarded between bridges: that keeps networks apart here, where the engine makes no packet filter rules.
 """
@@ -154,6 +158,18 @@ def in_namespaces(unshare: str, apart: Sequence[str], folder: Path, tree: str) -
     return [unshare, *apart, *APART, "--propagation", "private", "sh", "-c", script, "sh", str(folder), str(size)]
 
 
+def try_user_namespace(unshare: str) -> None:
+    """This user can make the namespaces that an engine without root needs. Raises EngineUnavailable, saying why not."""
+    trial = [unshare, *AS_NOBODY, *APART, "sh", "-c", "mount -t tmpfs tmpfs /run && ip link set lo up"]
+    done = subprocess.run(trial, capture_output=True, text=True, timeout=TRIAL_S, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise EngineUnavailable(
+            "This user cannot make a user namespace with a range of user numbers.",
+            seen=" ".join((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1:]),
+            remedy=_remedy(),
+        )
+
+
 def found_programs(*names: str) -> dict[str, str]:
     """Paths of those programs that are there, looking also where only root looks as a rule."""
     search = os.environ.get("PATH", "") + EVERYWHERE
@@ -169,3 +185,12 @@ def _until_refused(address: Path, deadline_s: float = 2.0) -> None:
             time.sleep(0.01)
             continue
         return
+
+
+def _remedy() -> str:
+    """subuid(5): a line NAME:FIRST:COUNT in /etc/subuid and /etc/subgid gives a user a range."""
+    name = getpass.getuser()
+    ranges = [Path(path).read_text() if Path(path).is_file() else "" for path in ("/etc/subuid", "/etc/subgid")]
+    if all(f"\n{name}:" in f"\n{text}" for text in ranges):
+        return "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns)"
+    return f"as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"

@@ -9,21 +9,30 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sandboxes import model
 from sandboxes.containers import runtime
-from sandboxes.containers.abilities import NAME_SERVERS, kernel_offer
+from sandboxes.containers.abilities import foretold, kernel_offer
 from sandboxes.containers.client import Engine
-from sandboxes.containers.launch import EngineProcess, found_programs, in_namespaces, make_folder
+from sandboxes.containers.launch import (
+    AS_NOBODY,
+    EngineProcess,
+    found_programs,
+    in_namespaces,
+    make_folder,
+    try_user_namespace,
+)
 from sandboxes.containers.runtime import Runtime
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner
 
 ORIGIN = "podman"
 PROGRAMS = ("podman", "conmon", "unshare", "mount", "ip")
+RUNROOT = "/run/podman"
+"""In the service's own /run: Podman takes no path of more than 50 characters."""
 INITS = ("docker-init", "catatonit", "tini-static")
 """Programs that can be process 1 of a container: statically linked, and reaping zombies."""
 
@@ -34,9 +43,9 @@ class PodmanService(EngineProcess):
     origin = ORIGIN
 
     def __init__(self, folder: Path, cgroup_parent: str, environment: Mapping[str, str]) -> None:
-        paths = programs()
-        chosen = _runtime(paths)
-        self.pressure, self._cgroup_parent = chosen.sees_pressure, cgroup_parent
+        paths, apart = programs(), () if os.geteuid() == 0 else AS_NOBODY
+        chosen = _runtime(paths, apart)
+        self.pressure, self._cgroup_parent = chosen.sees_pressure, "" if apart else cgroup_parent
         make_folder(folder)
         (folder / "containers.conf").write_text(_settings(folder, paths, chosen))
         (folder / "storage.conf").write_text(_storage(folder))
@@ -46,24 +55,31 @@ class PodmanService(EngineProcess):
         own = {
             "CONTAINERS_CONF": f"{folder}/containers.conf",
             "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf",
-            "TMPDIR": f"{folder}/data/tmp",
+            **dict.fromkeys(("HOME", "TMPDIR", "XDG_RUNTIME_DIR"), f"{folder}/data/tmp"),
         }
-        argv = [paths["init"], "-s", "--", paths["podman"], "system", "service", "--time", "0"]
-        launch = in_namespaces(paths["unshare"], (), folder, chosen.command)
-        super().__init__(folder, [*launch, *argv, f"unix://{folder}/d.sock"], {**environment, **own})
+        storage = ["--root", f"{folder}/data/root", "--runroot", RUNROOT]  # a user's would be at home
+        argv = [paths["init"], "-s", "--", paths["podman"], *storage, "system", "service", "--time", "0"]
+        launch = in_namespaces(paths["unshare"], apart, folder, chosen.command)
+        # By these Podman knows that it is root in a user namespace that somebody made for it (pkg/rootless).
+        rootless = {"_CONTAINERS_USERNS_CONFIGURED": "done", "_CONTAINERS_ROOTLESS_UID": str(os.geteuid())}
+        super().__init__(
+            folder, [*launch, *argv, f"unix://{folder}/d.sock"], {**environment, **own, **(rootless if apart else {})}
+        )
 
     def host_config(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Its cgroup is this owner's, and no limit of resources is above our own.
+        """As root: its cgroup is this owner's, and no limit of resources is above our own.
 
         Podman raises those to the most that the kernel knows when they are not named, which CAP_SYS_RESOURCE allows.
         """
+        if not self._cgroup_parent:
+            return dict(wanted)
         named = {entry["Name"]: entry for entry in wanted.get("Ulimits") or ()}
         ours = {name: {"Name": name, "Soft": most, "Hard": most} for name, most in _ceilings().items()}
         return {**wanted, "CgroupParent": self._cgroup_parent, "Ulimits": [*{**ours, **named}.values()]}
 
 
 def programs() -> dict[str, str]:
-    """Paths of the programs that the launch needs. Raises EngineUnavailable where they are missing, or without root."""
+    """Paths of the programs that the launch needs. Raises EngineUnavailable where they are missing."""
     found = found_programs(*PROGRAMS, *INITS, "crun", "runc")
     missing = [name for name in PROGRAMS if name not in found]
     inits = [found[name] for name in INITS if name in found]
@@ -75,37 +91,19 @@ def programs() -> dict[str, str]:
             remedy="apt-get install podman crun tini iproute2",
         )
     if os.geteuid() != 0:
-        raise EngineUnavailable(
-            "A Podman service of the book's own needs root.",
-            seen=f"it needs root, this is user {os.geteuid()}",
-            remedy="systemctl --user start podman.socket makes it the reader's own engine; or run the book as root",
-        )
+        try_user_namespace(found["unshare"])
     return {**found, "init": inits[0]}
 
 
 def look() -> model.Engine:
     """What would be started: nothing is, but perhaps one tiny container (runtime.py). Raises EngineUnavailable."""
-    paths = programs()
-    chosen, offer = _runtime(paths), kernel_offer()
+    paths, rootless = programs(), os.geteuid() != 0
+    chosen = _runtime(paths, AS_NOBODY if rootless else ())
     said = subprocess.run(
         [paths["podman"], "--version"], capture_output=True, text=True, timeout=10, check=False
     ).stdout
-    return model.Engine(
-        name="Podman",
-        version=said.removeprefix("podman version ").strip(),
-        origin=ORIGIN,
-        rootless=False,
-        cgroup_version="v2" if offer.layout == "v2" else "v1",
-        cgroup_driver="cgroupfs",
-        runtime=chosen.name,
-        cpu_limit="cpu" in offer.controllers,
-        memory_limit="memory" in offer.controllers,
-        pids_limit="pids" in offer.controllers,
-        io_limit="blkio" in offer.controllers,
-        pause="freezer" in offer.controllers,
-        networks=any(path.exists() for path in NAME_SERVERS),
-        psi=offer.pressure and chosen.sees_pressure,
-    )
+    version = said.removeprefix("podman version ").strip()
+    return foretold("Podman", version, ORIGIN, chosen, kernel_offer(), rootless=rootless)
 
 
 def open_engine(mine: Owner, folder: Path) -> Engine:
@@ -114,8 +112,8 @@ def open_engine(mine: Owner, folder: Path) -> Engine:
     return Engine(process.api, process.endpoint, mine, process)
 
 
-def _runtime(paths: Mapping[str, str]) -> Runtime:
-    return runtime.chosen_runtime({**paths, "docker-init": paths["init"]})
+def _runtime(paths: Mapping[str, str], apart: Sequence[str]) -> Runtime:
+    return runtime.chosen_runtime({**paths, "docker-init": paths["init"]}, apart)
 
 
 def _settings(folder: Path, paths: Mapping[str, str], chosen: Runtime) -> str:
@@ -149,7 +147,7 @@ def _storage(folder: Path) -> str:
     return f"""\
 [storage]
 driver = "overlay"
-runroot = "{folder}/data/run"
+runroot = "{RUNROOT}"
 graphroot = "{folder}/data/root"
 """
 

@@ -42,7 +42,7 @@ def look() -> model.Engine:
     """What would be started: nothing is, but perhaps one tiny container (runtime.py). Raises EngineUnavailable."""
     paths = programs()
     chosen = runtime.chosen_runtime(paths)
-    return foretold(dockerd.version(paths["dockerd"]), ORIGIN, chosen, kernel_offer())
+    return foretold("Docker", dockerd.version(paths["dockerd"]), ORIGIN, chosen, kernel_offer(), rootless=False)
 
 
 def open_engine(mine: Owner, folder: Path) -> Engine:

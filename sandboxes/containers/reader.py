@@ -8,7 +8,7 @@ from typing import Any
 import docker
 
 from sandboxes import model
-from sandboxes.containers.abilities import kernel_offer, parse_facts
+from sandboxes.containers.abilities import answers, kernel_offer, parse_facts
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.endpoints import PROBE_S, Endpoint, endpoints
 from sandboxes.errors import EngineUnavailable
@@ -52,7 +52,7 @@ def _first() -> tuple[docker.APIClient, Endpoint, model.Engine]:
             tried.append(f"{endpoint.source} ({endpoint.url}) does not answer: {_reason(error)}")
             continue
         try:
-            facts = parse_facts(api.version(), api.info(), ORIGIN, kernel_offer())
+            facts = parse_facts(*answers(api), ORIGIN, kernel_offer())
         except (docker.errors.DockerException, *NO_ANSWER) as error:
             tried.append(f"{endpoint.source} ({endpoint.url}) does not say what it is: {_reason(error)}")
         else:

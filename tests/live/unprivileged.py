@@ -93,18 +93,18 @@ def user(*, subordinate: bool = True) -> Iterator[User]:
     folder = Path(tempfile.mkdtemp(prefix="bnd-", dir="/tmp"))
     home = folder / "home"
     subprocess.run(["useradd", "--create-home", "--home-dir", str(home), name], check=True, capture_output=True)
+    found = User(name, pwd.getpwnam(name).pw_uid, home)
     try:
         if not subordinate:
             for kind in ("subuid", "subgid"):
                 _forget(Path("/etc") / kind, name)
         folder.chmod(0o755)
-        found = User(name, pwd.getpwnam(name).pw_uid, home)
         (home / "run").mkdir()
         shutil.copytree(Path(sandboxes.__file__).parent, home / "code/sandboxes")
         subprocess.run(["chown", "-R", f"{name}:", str(home)], check=True)
         yield found
-        found.wait_for_the_last(10.0)
     finally:
+        found.wait_for_the_last(10.0)
         shutil.rmtree(folder)
         subprocess.run(["userdel", name], check=True, capture_output=True)
 
