@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_container_faults import kill, left_of, started, until_gone
+from tests.faults.books import WAITING, book, gone
+from tests.machine import left_of
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
 
-OWNING = """
-import sys, time, sandboxes.containers as c
+OWNING = (
+    """
+import time, sandboxes.containers as c
 pool, net = c.pool(2), c.network("front")
 box = c.container(network=net, io="5M", ports={80: None}, files={"/tmp/x": "y"})
 box.start("httpd -f -p 80 -h /tmp")
@@ -19,9 +21,9 @@ time.sleep(0.3)
 assert box.http("/x").body == "y"
 terminal = box.terminal()
 pool.wait()
-print(c.engine().owner.id, c.engine().owner.guard_pid, c.engine().origin, flush=True)
-sys.stdin.readline()
 """
+    + WAITING
+)
 
 
 def loop_files() -> set[str]:
@@ -36,8 +38,9 @@ def loop_files() -> set[str]:
 
 
 def test_a_killed_owner_leaves_no_disk_no_relay_and_no_waiting_container() -> None:
-    process, owner_id, _ = started(OWNING)
-    assert left_of(owner_id), "there was something to leave"
-    kill(process)
-    assert until_gone(owner_id, 5.0) == []
-    assert not [file for file in loop_files() if owner_id in file]
+    with book(OWNING) as owning:
+        assert owning.read() == "ready"
+        assert left_of(owning.id), "there was something to leave"
+        owning.kill()
+        gone(owning)
+    assert not [file for file in loop_files() if owning.id in file]
