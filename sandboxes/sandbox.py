@@ -6,17 +6,16 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 from sandboxes import kernel, request
 from sandboxes.errors import RunTimeout, SandboxGone, StartFailed
-from sandboxes.lifecycle import owner
+from sandboxes.lifecycle import Closing, owner
 from sandboxes.model import Host, Namespaces, Place, Result, Twin
 
 HOST_OUTPUT_BYTES = 16 << 20
 
 
-class HostPlace:
+class HostPlace(Closing):
     """The reader's own machine. What runs here is not isolated at all: it is the thing to compare with."""
 
     kind = "host"
@@ -60,14 +59,6 @@ class HostPlace:
 
     def close(self) -> None:
         """Nothing happens: the host was there before."""
-
-    def __enter__(self) -> HostPlace:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def host() -> HostPlace:

@@ -11,8 +11,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sandboxes import kernel, model, request
 from sandboxes.bare import cgroup, command, plan
@@ -21,7 +19,7 @@ from sandboxes.bare.root import layers
 from sandboxes.bare.users import map_users
 from sandboxes.bare.wanted import DEFAULT, Cpus, Memory, Pids, Wanted, wanted
 from sandboxes.errors import RunTimeout, SandboxError, SandboxGone, StartFailed
-from sandboxes.lifecycle import MARK, owner
+from sandboxes.lifecycle import MARK, Closing, owner
 
 LONGEST_RUN_S = 24 * 3600.0
 CLOSE_S = 5.0
@@ -57,7 +55,7 @@ def container(
     return BareSandbox(wanted(without, memory, cpus, pids, user, time, read_only, name))
 
 
-class BareSandbox:
+class BareSandbox(Closing):
     """A place to run commands in. `start_ms` is the time from the request until its last step was done."""
 
     kind = "bare"
@@ -167,14 +165,6 @@ class BareSandbox:
         if self._cgroup:
             kernel.remove_cgroup(self._cgroup)
         owner().release(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<bare container {self.name}, {'closed' if self._closed else f'process {self.pid}'}>"

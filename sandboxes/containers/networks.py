@@ -6,8 +6,7 @@ import contextlib
 import functools
 import re
 import secrets
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import docker
 
@@ -17,6 +16,7 @@ from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.finding import engine
 from sandboxes.containers.passage import passage
 from sandboxes.errors import BadRequest, SandboxGone, StartFailed
+from sandboxes.lifecycle import Closing
 
 
 class Member(Protocol):
@@ -43,7 +43,7 @@ def network(name: str | None = None, *, internal: bool = True) -> Network:
     return Network(engine(), name or f"net-{secrets.token_hex(3)}", internal)
 
 
-class Network:
+class Network(Closing):
     """A bridge network of this owner. Works in `with`; closing it takes its members out of it and removes it."""
 
     def __init__(self, engine: Engine, name: str, internal: bool) -> None:
@@ -103,14 +103,6 @@ class Network:
             for member in self.engine.api.inspect_network(self.id).get("Containers") or {}:
                 self.engine.api.disconnect_container_from_network(member, self.id, force=True)
             self.engine.api.remove_network(self.id)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {'closed' if self.closed else self.id[:12]}>"

@@ -13,8 +13,7 @@ import json
 import os
 import threading
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sandboxes import kernel, model, request
 from sandboxes.containers import members
@@ -23,7 +22,7 @@ from sandboxes.containers.finding import engine
 from sandboxes.containers.sandbox import ContainerSandbox
 from sandboxes.containers.wanted import Wanted, wanted
 from sandboxes.errors import BadRequest, SandboxError, SandboxGone, Unavailable
-from sandboxes.lifecycle import owner, runtime_folder
+from sandboxes.lifecycle import Closing, owner, runtime_folder
 
 MOST = 16
 """Waiting containers of one process, all its pools together; each costs about 10 MB."""
@@ -63,7 +62,7 @@ def pool_costs() -> tuple[model.PoolCost, ...]:
     return tuple(found)
 
 
-class Pool:
+class Pool(Closing):
     """Works in `with`; it ends with its process at the latest."""
 
     def __init__(self, size: int, asked: Wanted) -> None:
@@ -145,14 +144,6 @@ class Pool:
         self._filler.join(60)  # one that it was starting is closed by it
         self._note.unlink(missing_ok=True)
         self._owner.release(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<pool of {self.size}, {'closed' if self._closed else f'{len(self._waiting)} ready'}>"

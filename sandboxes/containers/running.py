@@ -6,8 +6,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import docker
 
@@ -20,11 +18,12 @@ from sandboxes.containers.images import processor
 from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import BadRequest, SandboxGone, Unavailable
+from sandboxes.lifecycle import Closing
 
 PUT_S = 60.0
 
 
-class RunningContainer:
+class RunningContainer(Closing):
     """`start_ms` is the time from the request to its running, engine and image ready; `warm`: it was taken from a pool,
     and then `start_ms` is the time that taking it took."""
 
@@ -135,14 +134,6 @@ class RunningContainer:
                 self._engine.api.remove_container(self.id, force=True, v=True)
         if self._scratch:
             self._scratch.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<container {self.name}, {self.profile}, {'closed' if self._closed else self.id[:12]}>"

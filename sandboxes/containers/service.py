@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sandboxes import model, request
 from sandboxes.containers import command, members
@@ -22,6 +21,7 @@ from sandboxes.containers.service_wanted import (
 from sandboxes.containers.swarm import swarm
 from sandboxes.containers.tasks import parse_tasks
 from sandboxes.errors import BadRequest
+from sandboxes.lifecycle import Closing
 
 ENGINES = ("private", "reader")
 LONGEST_S = 3600.0
@@ -70,7 +70,7 @@ def service(
     return made
 
 
-class Service:
+class Service(Closing):
     """Equal tasks under one name. What is asked for and what is seen are in `timeline()`, from `service()` on."""
 
     def __init__(self, life: ServiceLife, limits: model.Limits) -> None:
@@ -244,14 +244,6 @@ class Service:
     def close(self) -> None:
         """The service and every container of it are gone, and the node is active again. Safe to repeat."""
         self._life.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<service {self.name}, {'closed' if self._life.closed else self.id[:12]}>"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from sandboxes import request
 from sandboxes.containers import command
@@ -15,11 +13,12 @@ from sandboxes.containers.command import Command
 from sandboxes.containers.output import NEWEST_BYTES
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone
 from sandboxes.kernel import Cgroup
+from sandboxes.lifecycle import Closing
 
 MOST_CELLS = 1000
 
 
-class Terminal:
+class Terminal(Closing):
     """An open one. The program's output is kept until it is read, the newest 1 MiB of it (pty(7), termios(3))."""
 
     def __init__(self, prepared: Command, cgroup: Callable[[], Cgroup], rows: int, columns: int) -> None:
@@ -103,14 +102,6 @@ class Terminal:
                 command.end(self._command, self._cgroup)
         self._closed = True
         self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Terminal {' '.join(self.command)!r}, {'running' if self.running() else 'ended'}>"

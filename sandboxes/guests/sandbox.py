@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import NoReturn, TypeVar
 
 from sandboxes import kernel as host_kernel
@@ -17,14 +16,14 @@ from sandboxes.guests.inside import NAMESPACES, QUESTION, Inside, parse_answer, 
 from sandboxes.guests.job import Job
 from sandboxes.guests.machine import Machine
 from sandboxes.guests.monitor import Monitor, MonitorLost
-from sandboxes.lifecycle import owner
+from sandboxes.lifecycle import Closing, owner
 from sandboxes.model import Accelerator, Guest, Namespaces, Result
 
 T = TypeVar("T")
 LONGEST_RUN_S = 86_400.0
 
 
-class GuestSandbox:
+class GuestSandbox(Closing):
     """A running guest. Every method may be called from any thread; leaving `with` closes it.
 
     `boot_ms` is the time from spawning QEMU until the guest answered; `start_ms` that from the request for it.
@@ -47,14 +46,6 @@ class GuestSandbox:
         self._closing = threading.Lock()
         self._closed = self._paused = False
         owner().adopt(self)
-
-    def __enter__(self) -> GuestSandbox:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "paused" if self._paused else "running"

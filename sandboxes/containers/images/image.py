@@ -7,8 +7,6 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import docker
 
@@ -18,13 +16,14 @@ from sandboxes.containers.finding import engine
 from sandboxes.containers.images import archive, context, instructions, layers, layout, pulling
 from sandboxes.containers.images.build import build
 from sandboxes.errors import BadRequest, SandboxGone, StartFailed
+from sandboxes.lifecycle import Closing
 
 LONGEST_BUILD_S = 3600.0
 FILES_ALONE = "FROM busybox\nCOPY . /\n"
 _TAG = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,29})?")
 
 
-class EngineImage:
+class EngineImage(Closing):
     """An image in the engine. `name` is its name there, `id` the sha256 of its configuration.
 
     `steps` and `build_ms` tell how it was built; without steps it was not built here. It goes with this process.
@@ -75,14 +74,6 @@ class EngineImage:
             return
         with contextlib.suppress(docker.errors.APIError, *NO_ANSWER):
             self._engine.api.remove_image(self.name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<image {self.name}, {self.id[7:19]}, {self.size_bytes:,} bytes, {self.architecture}>"

@@ -15,8 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import docker
 
@@ -27,6 +26,7 @@ from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.images.stream import events
 from sandboxes.containers.passage import entering
 from sandboxes.errors import StartFailed, Unavailable
+from sandboxes.lifecycle import Closing
 from sandboxes.model import Blob, Transfer
 
 START_S = 10.0
@@ -54,7 +54,7 @@ def registry() -> Registry:
     return Registry(engine(), program)
 
 
-class Registry:
+class Registry(Closing):
     """A running registry. `address` is how the engine calls it: "127.0.0.1:5000"."""
 
     def __init__(self, engine: Engine, program: str) -> None:
@@ -125,14 +125,6 @@ class Registry:
         self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._engine.owner.release(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<registry {self.address}, {len(self.blobs())} blobs>"
