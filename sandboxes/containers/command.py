@@ -17,7 +17,7 @@ from sandboxes.containers import members
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.output import Streams, Told
 from sandboxes.containers.stream import Stream
-from sandboxes.errors import RunTimeout, SandboxError
+from sandboxes.errors import RunTimeout, SandboxError, Unavailable
 from sandboxes.kernel import Cgroup, is_frozen
 from sandboxes.model import Result
 
@@ -106,7 +106,13 @@ def prepare(
     attach_input: bool = False,
     tty: bool = False,
 ) -> Command:
-    """Nothing runs yet. Raises docker.errors.APIError when the container is gone."""
+    """Nothing runs yet. Raises docker.errors.APIError when the container is gone, Unavailable for input over TLS."""
+    if setting.input is not None and engine.endpoint.tls:
+        raise Unavailable(
+            "The end of a command's input cannot be told to this engine, so none can be given.",
+            seen=f"its connection is encrypted ({engine.endpoint.url}), and Python's TLS ends both ways at once",
+            remedy="use an engine that listens on a socket of this machine",
+        )
     mark = f"{MARK}={secrets.token_hex(6)}"
     made = engine.api.exec_create(
         container_id,

@@ -24,7 +24,9 @@ def find_cgroup(container_id: str) -> Cgroup:
         if entry.isdigit():
             with contextlib.suppress(OSError, SandboxError):
                 if container_id in (PROC / entry / "cgroup").read_text():
-                    return cgroup_of(int(entry))
+                    found = cgroup_of(int(entry))
+                    if container_id in str(found.folder):  # one that ended meanwhile is in the root by now
+                        return found
     raise Unavailable(
         "The container's processes are not on this machine, so its kernel files cannot be read.",
         seen=f"no /proc/PID/cgroup names {container_id[:12]}",

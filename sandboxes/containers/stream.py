@@ -16,8 +16,6 @@ from collections.abc import Iterator
 
 import docker
 
-from sandboxes.errors import Unavailable
-
 _CHUNK = 1 << 16
 
 
@@ -49,13 +47,9 @@ class Stream:
         self._line.sendall(data)
 
     def finish(self) -> None:
-        """The command reads end-of-file. Raises Unavailable on an encrypted connection, which has no such half-end."""
+        """The command reads end-of-file. Raises OSError, also over TLS, which Python ends both ways at once."""
         if isinstance(self._line, ssl.SSLSocket):
-            raise Unavailable(
-                "The end of a command's input cannot be told to this engine.",
-                seen="its connection is encrypted, and TLS has no half-closed state in Python",
-                remedy="use an engine that listens on a socket of this machine",
-            )
+            raise OSError("an encrypted connection cannot be ended one way")
         self._line.shutdown(socket.SHUT_WR)
 
     def feed(self, data: bytes) -> None:
