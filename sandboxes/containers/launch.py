@@ -42,6 +42,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p "$1"
 mount -c --bind . "$1"
 for place in /etc /opt /var/lib; do
+  [ -d "$place" ] || continue
   mkdir -p "/run/over$place/upper" "/run/over$place/work"
   mount -t overlay -o "lowerdir=$place,upperdir=/run/over$place/upper,workdir=/run/over$place/work" overlay "$place"
 done
