@@ -9,7 +9,7 @@ from sandboxes import model, request
 from sandboxes.containers import command, members
 from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.service_life import ServiceLife
-from sandboxes.containers.service_progress import come_up, healing, rollout
+from sandboxes.containers.service_progress import begin, healing, rollout
 from sandboxes.containers.service_spec import change_version, version_of
 from sandboxes.containers.service_wanted import (
     Version,
@@ -61,13 +61,13 @@ def service(
     _deadline(timeout_s)
     chosen = swarm(where)
     chosen.engine.enforce(asked.limits)
-    made = Service(ServiceLife(chosen, asked), asked.limits)
+    life = ServiceLife(chosen, asked)
     try:
-        made.begin(asked.replicas, timeout_s if wait else None)
+        begin(life, asked.replicas, timeout_s if wait else None)
     except BaseException:
-        made.close()
+        life.close()
         raise
-    return made
+    return Service(life, asked.limits)
 
 
 class Service(Closing):
@@ -77,13 +77,6 @@ class Service(Closing):
         self.name, self.id, self.limits = life.name, life.id, limits
         self._life = life
         self._newest = 1
-
-    def begin(self, replicas: int, timeout_s: float | None) -> None:
-        """The timeline begins; with a deadline, all tasks run. Raises StartFailed when they fail again and again."""
-        with self._life.open():
-            self._life.mark(f"service of {replicas}")
-        if timeout_s is not None:
-            come_up(self._life, timeout_s)
 
     def tasks(self) -> tuple[model.Task, ...]:
         """Every task that the engine lists, by slot: those that run or will, and the last ones that ended."""

@@ -15,30 +15,12 @@ HOPELESS = 3
 """So many failures more than replicas, and a service that was just made is given up."""
 
 
-def come_up(life: ServiceLife, timeout_s: float) -> None:
-    """All tasks of a new service run, and did not fail at once. Raises StartFailed when they fail again and again.
-
-    Raises RunTimeout when they do neither.
-    """
-    since: list[float] = []
-
-    def decided(seen: Moment, _: tuple[Task, ...]) -> bool:
-        if not seen.settled:
-            since.clear()
-        else:
-            since.append(seen.at_s)
-        return bool(since and since[-1] - since[0] >= STEADY_S) or seen.failed > seen.desired + HOPELESS
-
-    seen = life.until(decided, timeout_s, "all tasks running")
-    if seen.failed <= seen.desired + HOPELESS:
-        return
+def begin(life: ServiceLife, replicas: int, timeout_s: float | None) -> None:
+    """The timeline begins; with a deadline, all tasks run. Raises StartFailed, RunTimeout, SandboxGone."""
     with life.open():
-        error = last_error(parse_tasks(life.swarm.tasks(life.id)))
-    raise StartFailed(
-        f"The tasks of service {life.name} fail again and again.",
-        seen=f"{seen.failed} failed, {seen.running} of {seen.desired} run; {error}",
-        remedy="run() the command in an sb.container() to see what it says; or watch them fail: wait=False",
-    )
+        life.mark(f"service of {replicas}")
+    if timeout_s is not None:
+        _come_up(life, timeout_s)
 
 
 def healing(life: ServiceLife, victim: Task, timeout_s: float) -> Heal:
@@ -79,4 +61,30 @@ def rollout(life: ServiceLife, timeout_s: float) -> Rollout:
         running=seen.running,
         updated=seen.updated,
         wall_s=time.monotonic() - began,
+    )
+
+
+def _come_up(life: ServiceLife, timeout_s: float) -> None:
+    """All tasks of a new service run, and did not fail at once. Raises StartFailed when they fail again and again.
+
+    Raises RunTimeout when they do neither.
+    """
+    since: list[float] = []
+
+    def decided(seen: Moment, _: tuple[Task, ...]) -> bool:
+        if not seen.settled:
+            since.clear()
+        else:
+            since.append(seen.at_s)
+        return bool(since and since[-1] - since[0] >= STEADY_S) or seen.failed > seen.desired + HOPELESS
+
+    seen = life.until(decided, timeout_s, "all tasks running")
+    if seen.failed <= seen.desired + HOPELESS:
+        return
+    with life.open():
+        error = last_error(parse_tasks(life.swarm.tasks(life.id)))
+    raise StartFailed(
+        f"The tasks of service {life.name} fail again and again.",
+        seen=f"{seen.failed} failed, {seen.running} of {seen.desired} run; {error}",
+        remedy="run() the command in an sb.container() to see what it says; or watch them fail: wait=False",
     )
