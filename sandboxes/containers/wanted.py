@@ -160,11 +160,6 @@ def _ports(ports: Mapping[int, int | None] | None, *, reachable: bool) -> dict[i
     return dict(ports)
 
 
-def settingenvironment(env: Mapping[str, str] | None) -> dict[str, str]:
-    """The environment that one command gets on top of its container's. Raises BadRequest."""
-    return environment(env)
-
-
 def _own_name() -> str:
     return f"box-{secrets.token_hex(3)}"
 
