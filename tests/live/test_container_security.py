@@ -88,7 +88,8 @@ def test_the_engine_was_asked_for_all_of_it(box: ContainerSandbox) -> None:
     assert seen["SecurityOpt"] == ["no-new-privileges:true"]
     assert (seen["Privileged"], seen["ReadonlyRootfs"], seen["NetworkMode"]) == (False, True, "none")
     assert (seen["IpcMode"], seen["CgroupnsMode"], seen["PidMode"], seen["UTSMode"]) == ("private", "private", "", "")
-    assert seen["Binds"] is None and seen["Devices"] in (None, [])
+    assert [bind.partition(":")[2] for bind in seen["Binds"] or []] in ([], ["/etc/hosts:ro"])
+    assert seen["Devices"] in (None, [])
     assert seen["RestartPolicy"]["Name"] == "no"
     assert {limit["Name"]: limit["Hard"] for limit in seen["Ulimits"]} == {"nofile": 1024, "core": 0}
 
