@@ -83,7 +83,7 @@ class EngineProcess:
         with open(folder / "log", "wb") as log:
             self._process = subprocess.Popen(
                 argv,
-                env={**environment, "PATH": environment.get("PATH", "") + EVERYWHERE},
+                env={**environment, "PATH": environment.get("PATH", "") + EVERYWHERE, "TMPDIR": f"{folder}/data/tmp"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -55,7 +55,7 @@ class PodmanService(EngineProcess):
         own = {
             "CONTAINERS_CONF": f"{folder}/containers.conf",
             "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf",
-            **dict.fromkeys(("HOME", "TMPDIR", "XDG_RUNTIME_DIR"), f"{folder}/data/tmp"),
+            **dict.fromkeys(("HOME", "XDG_RUNTIME_DIR"), f"{folder}/data/tmp"),
         }
         storage = ["--root", f"{folder}/data/root", "--runroot", RUNROOT]  # a user's would be at home
         argv = [paths["init"], "-s", "--", paths["podman"], *storage, "system", "service", "--time", "0"]

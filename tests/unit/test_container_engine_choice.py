@@ -12,16 +12,21 @@ from typing import Any
 
 import pytest
 
-from sandboxes.containers import find_engine, find_tiers, finding, launch, private, reader
+from sandboxes.containers import abilities, find_engine, find_tiers, finding, launch, private, reader
 from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
 from sandboxes.containers.client import Engine
 from sandboxes.containers.endpoints import Endpoint, endpoints
 from sandboxes.errors import BadRequest, EngineUnavailable, LimitIgnored
 from sandboxes.model import Limits
 
-RECORDED: dict[str, dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "data/engines/docker-20.10-root-v1.json").read_text()
-)
+
+def answers_of(name: str) -> dict[str, dict[str, Any]]:
+    """What a real engine said."""
+    path = Path(__file__).parent / f"data/engines/{name}.json"
+    return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+
+RECORDED = answers_of("docker-20.10-root-v1")
 
 
 OFFER = KernelOffer("hybrid", frozenset({"blkio", "cpu", "freezer", "memory", "pids"}), pressure=True)
@@ -39,6 +44,33 @@ def test_a_recorded_engine_is_described() -> None:
     assert (seen.name, seen.version, seen.runtime, seen.rootless) == ("Docker", "20.10.24", "runc", False)
     assert (seen.cgroup_version, seen.cgroup_driver) == ("v1", "cgroupfs")
     assert seen.enforces == {"cpu", "memory", "pids", "io"}
+
+
+@pytest.mark.parametrize(
+    ("name", "described", "enforced", "flags"),
+    [
+        ("docker-20.10-root-v1", ("Docker", False), "cpu io memory pids", "networks pause psi swarm"),
+        ("docker-20.10-rootless-v1", ("Docker", True), "", "networks user_namespaces"),
+        ("podman-4.3-root-v1", ("Podman", False), "cpu io memory pids", "pause psi"),
+        ("podman-4.3-rootless-v1", ("Podman", True), "", "user_namespaces"),
+    ],
+)
+def test_recorded_engines_have_the_flags_that_they_earned(
+    name: str, described: tuple[str, bool], enforced: str, flags: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(abilities, "NAME_SERVERS", ())
+    said = answers_of(name)
+    seen = parse_facts(said["version"], said["info"], "reader", OFFER)
+    assert (seen.name, seen.rootless) == described
+    assert sorted(seen.enforces) == enforced.split()
+    names = ("networks", "pause", "psi", "swarm", "user_namespaces")
+    assert [flag for flag in names if getattr(seen, flag)] == flags.split()
+
+
+def test_podman_s_networks_count_where_it_has_a_name_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(abilities, "NAME_SERVERS", (tmp_path,))
+    said = answers_of("podman-4.3-root-v1")
+    assert parse_facts(said["version"], said["info"], "reader", OFFER).networks
 
 
 def test_a_rootless_engine_on_version_1_enforces_nothing_whatever_it_says() -> None:
