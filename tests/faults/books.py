@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -100,6 +101,19 @@ def held(api: docker.APIClient, owner_id: str | None = None) -> set[str]:
     """What an engine holds: for one owner, or altogether."""
     only = {"label": f"{LABEL}={owner_id}"} if owner_id else None
     return {f"{kind} {name}" for kind, look in KINDS.items() for name in look(api, only)}
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Children, their children, and so on. Source: proc_pid_task_tid_children(5)."""
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from descendants(int(child))
+
+
+def part(engine_pid: int, name: str) -> int:
+    """A program that belongs to an engine of the book's own, by its command's name."""
+    return next(pid for pid in descendants(engine_pid) if Path(f"/proc/{pid}/comm").read_text().strip() == name)
 
 
 def gone_after_s(left: Callable[[], Iterable[str]], deadline_s: float = 5.0) -> float:

@@ -16,7 +16,7 @@ from tests.machine import births
 __all__ = ["bare_ready", "engine_ready", "guest_ready", "shared"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared(engine_ready: None) -> Iterator[PrivateEngine]:
     """It belongs to no owner, as a reader's own engine would, and has its own namespaces. Use it by DOCKER_HOST."""
     if os.geteuid() != 0:

@@ -15,21 +15,10 @@ from sandboxes import containers
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import SandboxGone
 from sandboxes.lifecycle import guard, owner
-from tests.faults.books import book, gone, python
+from tests.faults.books import book, descendants, gone, part, python
 from tests.machine import births, left_of
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
-
-
-def part(name: str) -> int:
-    """The pid of a part of this process's engine."""
-    marked = guard.marked_processes(owner().id)
-    return next(pid for pid in marked if Path(f"/proc/{pid}/comm").read_text().strip() == name)
-
-
-def processes() -> set[str]:
-    """Those of this process's engine and its containers."""
-    return {text for text in left_of(owner().id) if text.startswith("processes")}
 
 
 @pytest.fixture
@@ -46,15 +35,18 @@ def test_after_the_death_of_a_part_the_next_container_works(name: str) -> None:
     first = containers.engine()
     with containers.container() as lost:
         lost.start("while :; do :; done")
-        of_first = processes()
-        os.kill(part(name), signal.SIGKILL)
+        assert first.pid
+        parts = {str(pid) for pid in descendants(first.pid)}
+        of_first = {text for text in left_of(owner().id) if parts & set(text.split()[1:2])}
+        assert len(of_first) > 5
+        os.kill(part(first.pid, name), signal.SIGKILL)
         until = time.monotonic() + 5
         while first.alive() and time.monotonic() < until:
             time.sleep(0.01)
         with containers.container() as fresh:
             assert fresh.run("echo again").stdout == "again\n"
         assert containers.engine() is not first
-        assert not of_first & processes()
+        assert not of_first & set(left_of(owner().id))
         assert not lost.running()
         with pytest.raises(SandboxGone, match="engine does not answer"):
             lost.run("true")

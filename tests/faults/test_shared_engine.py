@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.lifecycle import LABEL
-from tests.faults.books import ANSWERING, Book, book, gone, gone_after_s, held, python
+from tests.faults.books import ANSWERING, Book, book, gone, gone_after_s, held, part, python
 from tests.machine import left_of
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -70,7 +68,7 @@ def test_only_what_the_book_made_goes_when_it_is(how: str, shared: PrivateEngine
 def test_an_engine_that_hangs_does_not_keep_a_book_from_ending(shared: PrivateEngine) -> None:
     with book(ANSWERING, DOCKER_HOST=shared.endpoint.url) as last:
         assert last.ask("one") == "one"
-        daemon = process_of(shared, "dockerd")
+        daemon = part(shared.pid, "dockerd")
         os.kill(daemon, signal.SIGSTOP)
         try:
             begun = time.monotonic()
@@ -81,14 +79,3 @@ def test_an_engine_that_hangs_does_not_keep_a_book_from_ending(shared: PrivateEn
             os.kill(daemon, signal.SIGCONT)
         gone(last, 30.0)
         assert held(shared.api, last.id) == set()
-
-
-def process_of(engine: PrivateEngine, name: str) -> int:
-    """A process in an engine's pid namespace, by its command's name."""
-    inside = Path(f"/proc/{engine.pid}/task/{engine.pid}/children").read_text().split()[0]
-    space = os.readlink(f"/proc/{inside}/ns/pid")
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if os.readlink(folder / "ns/pid") == space and (folder / "comm").read_text().strip() == name:
-                return int(folder.name)
-    raise AssertionError(f"no {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandboxes.containers.private import PrivateEngine
-from tests.faults.books import ANSWERING, Book, book, gone, python
+from tests.faults.books import ANSWERING, Book, book, gone, held, python
 from tests.machine import left_of
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -61,8 +61,10 @@ def test_two_books_in_one_engine_have_containers_and_networks_of_their_own(share
         book(ANSWERING, DOCKER_HOST=shared.endpoint.url) as doomed,
     ):
         assert (neighbour.ask("one"), doomed.ask("other")) == ("one", "other")
-        names = [net["Name"] for net in shared.api.networks() if net["Labels"]]
-        assert len(names) == len(set(names)) == 2
+        theirs = held(shared.api, neighbour.id)
+        assert {entry.split()[0] for entry in theirs} == {"container", "network"}
+        assert theirs.isdisjoint(held(shared.api, doomed.id))
         doomed.kill()
         gone(doomed)
+        assert held(shared.api, neighbour.id) == theirs
         assert neighbour.ask("still here") == "still here"
