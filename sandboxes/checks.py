@@ -16,7 +16,7 @@ def check(lab: ModuleType | Sequence[Look], *sandboxes: object, **named: object)
     """Run each check of a lab on the learner's sandboxes, in order, and return what each saw.
 
     `lab` is a module with a list CHECKS, or that list. A check that breaks counts as failed and says how it broke:
-    one broken check does not hide the others. Raises BadRequest when there is nothing to run.
+    one broken check does not hide the others. Raises BadRequest when there is nothing to run. Source: each check's own.
     """
     looks = getattr(lab, "CHECKS", None) if isinstance(lab, ModuleType) else lab
     if not looks:

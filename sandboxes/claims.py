@@ -125,6 +125,7 @@ def claim(claim_id: str, measured: Measurement | Mapping[str, bool]) -> Verdict:
     A figure gives the verdict of the one band that holds the whole interval of its median; when the interval lies in
     two bands, or the machine was busy with other things, the verdict is "undecided on this machine".
     Raises BadRequest for an unknown claim, and when what the ledger asks for is not in `measured`.
+    Source: chapters/claims.yml, with thresholds that were written down before anything was measured.
     """
     row = ledger().get(claim_id)
     if row is None or row.decided_by is None:

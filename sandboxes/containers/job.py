@@ -54,10 +54,12 @@ class Job:
 
     @property
     def stdout(self) -> str:
+        """What it wrote there so far: the newest MiB."""
         return self._streams.stdout
 
     @property
     def stderr(self) -> str:
+        """What it wrote there so far: the newest MiB."""
         return self._streams.stderr
 
     @property

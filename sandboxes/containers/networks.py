@@ -33,7 +33,7 @@ def network(name: str | None = None, *, internal: bool = True) -> Network:
     """A network without members. Containers that join it resolve each other's names (Docker's embedded DNS).
 
     `internal` True: no way out of it. False: as far as the engine has a way; a private engine has none.
-    Raises BadRequest, EngineUnavailable, StartFailed.
+    Raises BadRequest, EngineUnavailable, StartFailed. Source: Docker Engine API, "Create a network".
     """
     if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise BadRequest(

@@ -42,6 +42,7 @@ def pool(size: int = 2, **arguments: Any) -> Pool:
     """A pool that keeps `size` containers ready; the other arguments are those of container(), but for name and ports.
 
     The first ones are being started when this returns. Raises BadRequest, EngineUnavailable, LimitIgnored.
+    Source of the idea: Oakes et al. 2018 (SOCK).
     """
     request.count("size", size, least=1, most=MOST)
     for name in ("name", "ports"):

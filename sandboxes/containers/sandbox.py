@@ -53,6 +53,7 @@ def container(
     one of this machine's loopback, {8080: 9000} on that one; facts().ports tells.
 
     Raises BadRequest before anything starts, EngineUnavailable, LimitIgnored, StartFailed.
+    Source: Docker Engine API, "Create a container"; cgroups(7), capabilities(7), seccomp(2).
     """
     asked = wanted(
         image=image,

@@ -41,6 +41,7 @@ def guest(
     `memory` is at most half of this machine's, `cpus` at most its number. `network=True` adds a card whose other end is
     QEMU alone: neither this machine nor any other can be reached through it.
     Raises BadRequest before anything starts, GuestUnavailable, AcceleratorUnusable, StartFailed; nothing is left then.
+    Source of its facts: the QEMU machine protocol (QMP), and the guest's own kernel.
     """
     machine = _machine(memory, cpus, network, name)
     asked = None if accelerator is None else request.one_of("accelerator", accelerator, CHOICES)

@@ -25,7 +25,8 @@ def probe(*places: Place, only: Collection[str] | None = None) -> ProbeMatrix:
     (`harmless_because`). Two commands a place: about 0.2 s on the host and in a container, 1 s in an emulated guest.
 
     Raises BadRequest for no place, two of one name, or an unknown id; StartFailed when a place cannot run the script
-    (it needs `sh`, `cat`, `ls`, `sed`, `grep`, `mktemp`); SandboxGone or RunTimeout from a place.
+    (it needs `sh`, `cat`, `ls`, `sed`, `grep`, `mktemp`); SandboxGone or RunTimeout from a place. Source: the
+    manual page of each call; capabilities(7), seccomp(2), namespaces(7), mount(8).
     """
     request.count("places", len(places), least=1, most=12)
     names = [place.name for place in places]

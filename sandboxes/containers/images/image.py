@@ -112,6 +112,7 @@ def image(
 
     Raises BadRequest before anything starts; BuildFailed with the failing step and the end of its output; RunTimeout;
     StartFailed, EngineUnavailable; Unavailable when there is no network to pull from.
+    Source: Docker Engine API, "Build an image"; OCI image specification, image-layout.md.
     """
     asked = {"dockerfile": dockerfile or files, "name": name, "pull": pull, "load": load}
     given = sorted(field for field, value in asked.items() if value is not None)

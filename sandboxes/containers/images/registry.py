@@ -43,6 +43,7 @@ def registry() -> Registry:
     """A registry that this process's engine reaches, empty; it and its data go when it is closed, or with this process.
 
     Raises EngineUnavailable, Unavailable without docker-registry, StartFailed with the end of its log.
+    Source: OCI distribution specification.
     """
     program = shutil.which("docker-registry")
     if program is None:
@@ -69,6 +70,7 @@ class Registry(Closing):
 
     @property
     def pid(self) -> int:
+        """Its process, as this machine numbers it."""
         return self._process.pid
 
     @property
