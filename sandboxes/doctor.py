@@ -17,8 +17,8 @@ def doctor() -> Report:
     """Host, container engine, accelerator and guest parts, and a problem for each thing that is missing.
 
     No container and no private engine is started. The first call after the machine booted may start one canary guest,
-    to learn whether KVM works (5 s at the most); its verdict is kept. What is missing is a problem in the report; nothing
-    is raised. Source: proc(5), cgroups(7), the engine's /version and /info, QEMU's own words.
+    to learn whether KVM works (5 s at the most); its verdict is kept. What is missing is a problem in the report,
+    nothing is raised. Source: proc(5), cgroups(7), the engine's /version and /info, QEMU's own words.
     """
     problems: list[Problem] = []
     tiers = _tiers(problems)

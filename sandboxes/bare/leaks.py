@@ -19,7 +19,7 @@ def leaks(box: BareSandbox | None = None, *, without: str | Sequence[str] = ()) 
 
     Without a `box` one is made, with these parts left out, and closed again. Nothing on the host is changed: to have
     something to find, this process listens on a port and holds a piece of shared memory meanwhile.
-    Raises what container() raises, and SandboxGone.
+    Raises what container() raises, and SandboxGone. Source: namespaces(7), proc(5), shmget(2), capabilities(7).
     """
     if box is not None:
         return look(box)

@@ -50,7 +50,7 @@ def container(
     otherwise they are 128 MiB, 0.5 and 64 where this user may make cgroups, and there is no limit where not.
 
     Raises BadRequest and LimitIgnored before anything starts, Unavailable when busybox is missing or this user may make
-    no user namespace, StartFailed.
+    no user namespace, StartFailed. Source: namespaces(7), pivot_root(2), capabilities(7), seccomp(2), cgroups(7).
     """
     return BareSandbox(wanted(without, memory, cpus, pids, user, time, read_only, name))
 
