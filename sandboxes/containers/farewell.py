@@ -8,9 +8,10 @@ import sys
 import time
 
 import docker
+import requests
 from docker.tls import TLSConfig
 
-ATTEMPTS = 3
+LATE_S = (0.3, 0.6)
 """A container that was being made while its owner died appears a moment later."""
 
 
@@ -58,9 +59,11 @@ def main(argv: list[str]) -> int:
         ca_cert, certificate, key = files
         tls = TLSConfig(ca_cert=ca_cert or None, client_cert=(certificate, key) if certificate else None)
     api = docker.APIClient(url, version="auto", timeout=10, tls=tls)
-    for attempt in range(ATTEMPTS):
-        time.sleep(attempt * 0.3)
-        remove_labelled(api, label)
+    remove_labelled(api, label)
+    with contextlib.suppress(requests.exceptions.RequestException):  # it has ended meanwhile, so nothing appears in it
+        for wait_s in LATE_S:
+            time.sleep(wait_s)
+            remove_labelled(api, label)
     return 0
 
 

@@ -86,6 +86,7 @@ def book(script: str, **environment: str) -> Iterator[Book]:
     finally:
         if opened.process.poll() is None:
             opened.kill()
+            gone(opened)
 
 
 KINDS: dict[str, Callable[[docker.APIClient, dict[str, str] | None], Iterable[Any]]] = {
