@@ -30,6 +30,9 @@ EVERYWHERE = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 """After the caller's PATH: the programs of an engine are often where only root looks."""
 EXEC_ROOT = "/run/docker"
 """Where a dockerd keeps its sockets: in its own /run, as a path in the owner's folder may be too long (unix(7))."""
+WORK = "/run/tmp"
+"""Where an engine and its runtime write for a moment, in its own /run: a container that fills the engine's data must
+not keep commands from starting in it and in its neighbours."""
 DATA_MIB = 512
 APART = ("--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=SIGKILL", "--mount-proc")
 AS_NOBODY = ("--user", "--map-root-user", "--map-auto")
@@ -51,7 +54,7 @@ for place in /etc/docker /var/lib/docker; do
   [ ! -d "$place" ] || mount -t tmpfs tmpfs "$place"
 done
 mount -t tmpfs -o "size=$2,mode=755" tmpfs "$1/data"
-mkdir "$1/data/tmp"
+mkdir -m 1777 /run/tmp
 cd /
 [ ! -f "$1/crun" ] || cp -p "$1/crun" "$1/data/crun"
 ip link set lo up
@@ -83,7 +86,7 @@ class EngineProcess:
         with open(folder / "log", "wb") as log:
             self._process = subprocess.Popen(
                 argv,
-                env={**environment, "PATH": environment.get("PATH", "") + EVERYWHERE, "TMPDIR": f"{folder}/data/tmp"},
+                env={**environment, "PATH": environment.get("PATH", "") + EVERYWHERE, "TMPDIR": WORK},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -19,6 +19,7 @@ from sandboxes.containers.abilities import foretold, kernel_offer
 from sandboxes.containers.client import Engine
 from sandboxes.containers.launch import (
     AS_NOBODY,
+    WORK,
     EngineProcess,
     found_programs,
     in_namespaces,
@@ -55,7 +56,7 @@ class PodmanService(EngineProcess):
         own = {
             "CONTAINERS_CONF": f"{folder}/containers.conf",
             "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf",
-            **dict.fromkeys(("HOME", "XDG_RUNTIME_DIR"), f"{folder}/data/tmp"),
+            **dict.fromkeys(("HOME", "XDG_RUNTIME_DIR"), WORK),
         }
         storage = ["--root", f"{folder}/data/root", "--runroot", RUNROOT]  # a user's would be at home
         argv = [paths["init"], "-s", "--", paths["podman"], *storage, "system", "service", "--time", "0"]

@@ -91,9 +91,9 @@ def test_frozen_containers_go_with_their_owner(how: str) -> None:
 
 FULL = """
 import sandboxes.containers as c
-from sandboxes.containers import private
+from sandboxes.containers import launch
 from sandboxes.errors import SandboxError
-private.DATA_MIB = 32
+launch.DATA_MIB = 32
 with c.container(profile="open", memory=None) as box:
     print(box.run("dd if=/dev/zero of=/filler bs=1M").stderr.splitlines()[0])
     print(box.run("echo alive").stdout.strip())
