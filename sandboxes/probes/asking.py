@@ -21,11 +21,12 @@ ANSWERS_S = 120.0
 def probe(*places: Place, only: Collection[str] | None = None) -> ProbeMatrix:
     """Ask every place the same harmless questions, one after the other, and say what let each pass or stopped it.
 
-    `only` picks probes by id. Nothing on the host or in a place is different afterwards; each probe says why
-    (`harmless_because`). Two commands a place: about 0.2 s on the host and in a container, 1 s in an emulated guest.
+    `only` picks probes by id. Nothing on the host or in a place is different afterwards, except that a kernel may have
+    loaded a module that it was asked about; each probe says why, and which (`harmless_because`). Two commands a place:
+    about 0.2 s on the host and in a container, 1 s in an emulated guest.
 
     Raises BadRequest for no place, two of one name, or an unknown id; StartFailed when a place cannot run the script
-    (it needs `sh`, `cat`, `ls`, `sed`, `grep`, `mktemp`); SandboxGone or RunTimeout from a place. Source: the
+    (it needs `sh`, `cat`, `cut`, `ls`, `grep`, `mktemp`); SandboxGone or RunTimeout from a place. Source: the
     manual page of each call; capabilities(7), seccomp(2), namespaces(7), mount(8).
     """
     request.count("places", len(places), least=1, most=12)

@@ -19,7 +19,7 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "ENOSYS": ("not built in", "seccomp"),
     **dict.fromkeys(("ENOENT", "ENXIO", "ENODEV", "ENOTDIR"), ("masked path", "missing device", "missing file")),
     **dict.fromkeys(
-        ("hidden", "ECONNREFUSED"),
+        ("hidden", "ECONNREFUSED", "ESRCH"),
         ("own kernel", "namespace", "no new privileges", "capability", "user namespace", "file permission"),
     ),
     **dict.fromkeys(("ENETUNREACH", "EHOSTUNREACH"), ("no route",)),

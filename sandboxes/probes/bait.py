@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,26 +12,22 @@ from sandboxes import kernel
 from sandboxes.errors import Unavailable
 from sandboxes.lifecycle import owner
 
-LIFE_S = 600
+_WAIT = 'printf %s "$0" >/proc/$$/comm && echo && read -r _'
+"""A shell that takes a name of its own (proc_pid_comm(5)), says so, and ends when nobody holds its input any more."""
 
 
 @contextlib.contextmanager
 def bait() -> Iterator[dict[str, str]]:
     """While inside: the variables for the script, with everything they name in place. Afterwards nothing is left.
 
-    Raises Unavailable when this machine has no `sleep`.
+    Raises Unavailable when a process of this machine cannot take a name.
     """
-    sleep = shutil.which("sleep")
-    if sleep is None:
-        raise Unavailable("Nothing can be set out to be found.", seen="no `sleep` on PATH", remedy="install coreutils")
     name = f"bait-{secrets.token_hex(5)}"
-    program, file = owner().folder / name, owner().folder / f"{name}.txt"
+    file = owner().folder / f"{name}.txt"
     with contextlib.ExitStack() as stack:
         stack.callback(file.unlink, missing_ok=True)
         file.write_text("A file of the host.\n")
-        stack.callback(program.unlink, missing_ok=True)
-        program.symlink_to(sleep)  # comm of proc_pid_comm(5) is the name by which a program was started
-        stack.callback(_end, _process([str(program), str(LIFE_S)]))
+        stack.enter_context(_process(name))
         port = stack.enter_context(_listening())
         stack.enter_context(_named(name))
         yield {
@@ -44,20 +39,28 @@ def bait() -> Iterator[dict[str, str]]:
         }
 
 
-def _process(words: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        words,
+@contextlib.contextmanager
+def _process(name: str) -> Iterator[None]:
+    """While inside it runs; afterwards it has ended and been waited for, and its pipes are closed."""
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _WAIT, name],
         env=owner().environment(),
         cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        try:
+            said = process.stdout.readline() if process.stdout else b""
+            if said != b"\n":
+                raise Unavailable(
+                    "Nothing can be set out to be found.",
+                    seen=f"/bin/sh said {said.decode(errors='replace').strip()!r} instead of taking a name",
+                    remedy="make dash, bash or busybox the machine's sh",
+                )
+            yield
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager

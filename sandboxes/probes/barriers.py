@@ -52,8 +52,14 @@ def capability(case: Case) -> str | None:
 
 
 def user_namespace(case: Case) -> str | None:
-    """Its capabilities and its user 0 count for less than those of the first user namespace."""
-    asked = case.probe.initial or case.path or case.word == "EINVAL"
+    """Its capabilities and its user 0 count for less than those of the first user namespace.
+
+    A namespace of another kind asks for them in the user namespace that owns it (user_namespaces(7)): of the host's,
+    that is not the caller's.
+    """
+    kind = case.probe.reach
+    shared = kind in NAMESPACE_KINDS and case.who.namespaces.get(kind) == case.host.namespaces.get(kind)
+    asked = case.probe.initial or case.path or case.word == "EINVAL" or (case.probe.capabilities and shared)
     if not asked or case.who.namespaces.get("user") == FIRST_USER_NAMESPACE:
         return None
     ranges = ", ".join(f"{one.inside} {one.outside} {one.count}" for one in case.who.privileges.uid_map)

@@ -38,6 +38,7 @@ def test_it_is_the_distribution_that_it_says_it_is(box: ContainerSandbox) -> Non
         ("ip -brief address show lo", "127.0.0.1/8"),
         ("ping -c 1 -W 2 127.0.0.1", "1 packets transmitted, 1 received"),
         ("id -un", "reader"),
+        ("syscall getuid", "1000"),
         ("cd && pwd", "/home/reader"),
     ],
 )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from sandboxes.errors import BadRequest
+from sandboxes.errors import BadRequest, Unavailable
 from sandboxes.kernel import parse_mounts
+from sandboxes.lifecycle import owner
 from sandboxes.model import BARRIERS, CapabilitySets, IdRange, Privileges, Probe, ProbeMatrix, Standing
 from sandboxes.probes import PROBES, probe
 from sandboxes.probes.attribution import decide
+from sandboxes.probes.bait import bait
 from sandboxes.probes.barriers import CHECKS, Case, covering
 from sandboxes.probes.script import parts, script, standing
 from sandboxes.sandbox import host
@@ -54,6 +59,15 @@ ROOTLESS = replace(
     privileges=privileges(0, *DOCKER, "CAP_SYS_ADMIN", "CAP_SYS_TIME", filtered=False, outside=100000),
     namespaces={**OPEN.namespaces, "user": 15},
 )
+SHARING = replace(
+    ROOTLESS,
+    privileges=privileges(
+        0, "CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", filtered=True
+    ),
+    namespaces={"mnt": 1, "pid": 2, "net": 3, "uts": 4, "user": 15},
+)
+"""All capabilities of its own user namespace, and the host's namespaces of the other kinds."""
+DIVIDED = replace(SHARING, namespaces={**OPEN.namespaces, "user": 15})
 HOST = replace(UNFILTERED, place="host", namespaces={"mnt": 1, "pid": 2, "net": 3, "uts": 4, "user": 4026531837})
 GUEST = replace(UNFILTERED, boot_id="boot-2", devices=(), mounts=())
 
@@ -105,6 +119,16 @@ def reason(id_: str, word: str, who: Standing, *, built_in: bool | None = True) 
         ("see-addresses", "hidden", OPEN, "denied: capability"),
         ("same-boot", "0", OPEN, "reaches the host"),
         ("raw-socket", "3", OPEN, "allowed: net namespace"),
+        *((id_, "EPERM", SHARING, "denied: user namespace") for id_ in ("raw-socket", "packet-socket", "set-network")),
+        *((id_, "EPERM", SHARING, "denied: user namespace") for id_ in ("mount", "unmount", "swap-root", "reboot")),
+        ("set-hostname", "EPERM", SHARING, "denied: user namespace"),
+        ("low-port", "EACCES", SHARING, "denied: user namespace"),
+        ("raw-socket", "EPERM", DIVIDED, "denied: seccomp"),
+        ("mount", "EPERM", DIVIDED, "denied: seccomp"),
+        ("low-port", "EACCES", DIVIDED, "denied: policy"),
+        ("signal-host-process", "ESRCH", replace(OPEN, mounts=()), "denied: namespace"),
+        ("open-kvm", "EPERM", OPEN, "denied: device cgroup"),
+        ("open-kvm", "EACCES", ROOTLESS, "denied: user namespace"),
     ],
 )
 def test_the_reason_follows_from_the_word_and_from_who_asks(id_: str, word: str, who: Standing, verdict: str) -> None:
@@ -128,6 +152,11 @@ def test_a_missing_call_is_told_from_a_filtered_one(built_in: bool | None, who: 
 def test_what_is_no_answer_counts_as_not_asked(word: str) -> None:
     answer = decide(Case(asked("set-clock"), word, OPEN, HOST, True))
     assert (answer.allowed, answer.verdict) == (None, "not asked")
+
+
+def test_a_filter_may_stand_beside_a_user_namespace_that_does_not_own_the_network() -> None:
+    answer = decide(Case(asked("raw-socket"), "EPERM", SHARING, HOST, True))
+    assert (answer.denied_by, answer.also) == ("user namespace", ("seccomp",))
 
 
 def test_an_answer_names_its_evidence_and_what_else_stands_there() -> None:
@@ -166,10 +195,77 @@ def test_every_reason_is_explained_and_checked() -> None:
     assert set(BARRIERS) == {*CHECKS, "policy"}
 
 
-def test_no_probe_writes_to_a_setting_or_attaches_to_a_stranger() -> None:
-    for one in PROBES:
-        assert "sysrq-trigger 1 ," not in one.command and "> /proc" not in one.command
-        assert "/proc/1/" not in one.command and "ptrace 16 " not in one.command
+def test_no_probe_writes_but_to_its_own_score_and_none_stops_what_it_traces() -> None:
+    writers = {one.id for one in PROBES if re.search(r", write\b|>\s*/(proc|sys)", one.command)}
+    assert writers == {"escape-oom-killer"}
+    assert "/proc/self/oom_score_adj" in asked("escape-oom-killer").command
+    tracers = [one for one in PROBES if "ptrace" in one.command]
+    assert {one.id for one in tracers} == {"trace-host-process", "trace-own-child"}
+    assert all(re.search(r"ptrace 16902 \$(bait|!) 0 0", one.command) for one in tracers), "PTRACE_SEIZE, its own only"
+    assert not [one.id for one in PROBES if re.search(r"/proc/\d", one.command)]
+
+
+PARTITIONS = """\
+major minor  #blocks  name
+
+   7        0      65156 loop0
+  11        0    1048575 sr0
+ 252        0    8388608 zram0
+"""
+
+
+@pytest.mark.parametrize(
+    ("disk", "opened"),
+    [
+        (" 254        0  268435456 vda", "24960 65024"),
+        (" 259        0  500107608 nvme0n1", "24960 66304"),
+        ("   8        0  500107608 sda", "24960 2048"),
+        (" 179        0   31166976 mmcblk0", "24960 45824"),
+        ("", "ENXIO"),
+    ],
+)
+@pytest.mark.parametrize("shell", [["sh"], ["busybox", "sh"]])
+def test_the_first_disk_is_neither_a_loop_device_nor_a_cd_drive(
+    disk: str, opened: str, shell: list[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "partitions"
+    table.write_text(f"{PARTITIONS}{disk}\n")
+    command = asked("open-disk").command.replace("/proc/partitions", str(table))
+    done = _run([*shell, "-c", f'syscall() {{ echo "$@"; }}; {command}'])
+    assert opened in done
+
+
+@pytest.mark.parametrize("id_", ["gain-privileges", "execute-from-tmp", "set-clock", "open-kvm", "change-user"])
+def test_where_no_system_call_can_be_made_nothing_was_asked(id_: str) -> None:
+    assert shutil.which("syscall") is None
+    words = _run(["sh", "-c", f"({asked(id_).command}) 2>&1"]).split()
+    assert reason(id_, words[-1], OPEN) == "not asked", words
+
+
+def _run(words: list[str]) -> str:
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_bait_has_a_name_and_is_gone_afterwards() -> None:
+    with bait() as variables:
+        named = [path for path in Path("/proc").glob("[0-9]*/comm") if _comm(path) == variables["bait_name"]]
+        assert len(named) == 1 and Path(variables["bait_file"]).exists()
+    assert not named[0].exists() and not Path(variables["bait_file"]).exists()
+
+
+@pytest.mark.parametrize("does", ['printf %s "$0" >/no/such/folder', "exit 3"])
+def test_a_shell_that_takes_no_name_is_an_error_and_leaves_nothing(does: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandboxes.probes.bait._WAIT", does)
+    with pytest.raises(Unavailable, match="/bin/sh said"), bait():
+        pass
+    assert not list(owner().folder.glob("bait-*"))
+
+
+def _comm(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def test_a_path_is_shown_by_the_nearest_mount_above_it() -> None:

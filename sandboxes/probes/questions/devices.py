@@ -5,6 +5,9 @@ from __future__ import annotations
 from sandboxes.model import Probe
 
 _FOLDER = "d=$(mktemp -d /tmp/probe-XXXXXX) || exit; "
+_DISKS = " (sd|vd|xvd|hd|nvme|mmcblk)[0-9a-z]+$"
+"""No loop device, and no CD drive: opening that may close its tray (Documentation/cdrom/cdrom-standard.rst)."""
+_ONLY_ASKS = "access(2) only asks: opening it might load the driver"
 
 DEVICES = (
     Probe(
@@ -20,7 +23,7 @@ DEVICES = (
     Probe(
         "open-disk",
         "Can it make a file for the machine's first disk and open it?",
-        "set -- $(sed -n 3p /proc/partitions); test $4 || exec echo ENXIO\n"
+        f"set -- $(grep -m 1 -E '{_DISKS}' /proc/partitions); test $4 || exec echo ENXIO\n"
         + _FOLDER
         + "syscall mknod $d/node 24960 $(($1 * 256 + $2)) , open $d/node 0 , unlink $d/node; rm -rf $d",
         "devices",
@@ -35,7 +38,8 @@ DEVICES = (
         "Can it make a file for a device that it was not given and open it?",
         _FOLDER + "syscall mknod $d/node 8576 2789 , open $d/node 0 , unlink $d/node; rm -rf $d",
         "devices",
-        "/dev/fuse (10:229) is opened and closed, nothing is asked of it; the file is removed",
+        "/dev/fuse (10:229) is opened and closed, nothing is asked of it; the file is removed. Where it may be opened "
+        "and fuse is a module, the kernel loads that and keeps it",
         capabilities=("CAP_MKNOD",),
         initial=True,
         reach="mnt",
@@ -63,18 +67,18 @@ DEVICES = (
     ),
     Probe(
         "open-kvm",
-        "Can it open the device that runs virtual machines?",
-        "syscall open /dev/kvm 2",
+        "May it open the device that runs virtual machines?",
+        "syscall access /dev/kvm 6",
         "devices",
-        "it is opened and nothing is asked of it",
+        _ONLY_ASKS,
         path="/dev/kvm",
     ),
     Probe(
         "open-tunnel",
-        "Can it open the device that makes network cards?",
-        "syscall open /dev/net/tun 2",
+        "May it open the device that makes network cards?",
+        "syscall access /dev/net/tun 6",
         "devices",
-        "it is opened; a card would need an ioctl(2) more",
+        _ONLY_ASKS,
         path="/dev/net/tun",
     ),
     Probe(

@@ -44,7 +44,8 @@ KERNEL = (
         "Can it put another kernel in this one's place?",
         "syscall kexec_load 0 1000 0 0",
         "boot",
-        "1000 segments are too many: when permitted, the call ends with EINVAL and loads nothing",
+        "1000 segments are too many: when permitted, the call ends with EINVAL and loads nothing. Where an "
+        "administrator has set kernel.kexec_load_limit_reboot (since Linux 6.3), it uses up one of those loads",
         capabilities=("CAP_SYS_BOOT",),
         initial=True,
         proofs=("EINVAL",),

@@ -22,7 +22,8 @@ NETWORK = (
         "Can it listen to all that a card receives?",
         "syscall socket 17 3 768",
         "network",
-        "the socket is closed unread",
+        "the socket is closed unread. Where af_packet is a module, the kernel loads that and keeps it, and does so "
+        "before it looks at capabilities (net/socket.c)",
         reach="net",
         capabilities=("CAP_NET_RAW",),
     ),

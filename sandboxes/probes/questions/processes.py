@@ -117,7 +117,7 @@ PROCESSES = (
     Probe(
         "gain-privileges",
         "Could a set-uid program raise its rights?",
-        'test "$(syscall prctl 39 0 0 0 0)" = 0 && echo 0 || echo hidden',
+        "n=$(syscall prctl 39 0 0 0 0) || exec echo $n; test $n = 0 && echo 0 || echo hidden",
         "privileges",
         "PR_GET_NO_NEW_PRIVS only reads a flag of the caller",
         reach="process",
