@@ -29,13 +29,15 @@ Request = tuple[str, dict[str, object]]
 class Reply:
     """What became of some requests: `ms` for each that was done, and the one that failed, with the kernel's reason.
 
-    `pid` is the process that answered, by our numbers: the kernel itself says so (SCM_CREDENTIALS, unix(7)).
+    `pid` is the process that answered, by our numbers: the kernel itself says so (SCM_CREDENTIALS, unix(7)). `session`
+    is that of the command that was started, as the container numbers it; 0: none was.
     """
 
     pid: int
     hostname: str
     ms: tuple[float, ...]
     handles: tuple[int, ...]
+    session: int = 0
     failed: str = ""
     errno: int = 0
     seen: str = ""

@@ -8,16 +8,21 @@ import os
 import selectors
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandboxes import kernel
 from sandboxes.bare.agent import Line
 from sandboxes.errors import SandboxGone, StartFailed
 
 MARK = "BOUNDARIES_COMMAND"
-"""Environment variable by which all processes of one command are found, also those that left its session."""
+"""Environment variable by which the processes of one command are found, also those that left its session."""
 KEPT_BYTES = 16 << 20
 """So much of each stream is kept; the rest is read and dropped, and the text says so."""
+
+Theirs = Callable[[int], bool]
+"""Whether the process of a pid is one of those that are meant."""
 
 _CHUNK = 1 << 16
 
@@ -43,7 +48,8 @@ class Stream:
 class Running:
     """A command that was started: three pipes bring its stdout, its stderr and one byte, its exit status."""
 
-    def __init__(self, handles: tuple[int, ...]) -> None:
+    def __init__(self, session: int, handles: tuple[int, ...]) -> None:
+        self.session = session
         self._out, self._err, self._status = streams = Stream(), Stream(), Stream()
         self._pipes = dict(zip(handles, streams, strict=True))
 
@@ -89,24 +95,57 @@ def begin(line: Line, words: tuple[str, ...], environment: dict[str, str]) -> Ru
             seen=why,
             remedy="end something in there first",
         )
-    return Running(reply.handles)
+    return Running(reply.session, reply.handles)
 
 
-def carrying(mark: str) -> list[int]:
-    """Pids whose initial environment has a line that begins so; zombies have none."""
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _carries(int(entry), mark)]
+def carrying(mark: str) -> Theirs:
+    """Those whose initial environment has a line that begins so (proc_pid_environ(5)); zombies have none."""
+
+    def theirs(pid: int) -> bool:
+        try:
+            return any(
+                line.startswith(mark.encode()) for line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            )
+        except OSError:
+            return False
+
+    return theirs
 
 
-def kill_once(mark: str) -> bool:
-    """Everybody who carries the mark now has got SIGKILL. False: there was nobody."""
-    found = carrying(mark)
-    for pid in found:
-        _kill(pid, mark)
-    return bool(found)
+def in_session(session: int, first: int) -> Theirs:
+    """Those of a session that the container whose first process is `first` numbers so; 0: nobody.
+
+    NSsid of proc_pid_status(5) has a process's session as each pid namespace from ours to its own numbers it.
+    """
+
+    def theirs(pid: int) -> bool:
+        try:
+            return (
+                session > 0
+                and os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{first}/ns/pid")
+                and kernel.sessions_inside(Path(f"/proc/{pid}/status").read_text())[-1:] == (session,)
+            )
+        except OSError:
+            return False
+
+    return theirs
 
 
-def kill_carrying(mark: str, deadline_s: float = 2.0) -> bool:
-    """True: two looks in a row found nobody who carries the mark; one may miss a child that was just forked.
+def found(theirs: Theirs) -> list[int]:
+    """The pids of all that are meant."""
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and theirs(int(entry))]
+
+
+def kill_once(theirs: Theirs) -> bool:
+    """Everybody who is meant now has got SIGKILL. False: there was nobody."""
+    pids = found(theirs)
+    for pid in pids:
+        _kill(pid, theirs)
+    return bool(pids)
+
+
+def kill_all(theirs: Theirs, deadline_s: float = 2.0) -> bool:
+    """True: two looks in a row found nobody who is meant; one may miss a child that was just forked.
 
     False: some outlived the deadline.
     """
@@ -115,25 +154,17 @@ def kill_carrying(mark: str, deadline_s: float = 2.0) -> bool:
     while quiet < 2:
         if time.monotonic() > until:
             return False
-        quiet = 0 if kill_once(mark) else quiet + 1
+        quiet = 0 if kill_once(theirs) else quiet + 1
         time.sleep(0.002)
     return True
 
 
-def _kill(pid: int, mark: str) -> None:
+def _kill(pid: int, theirs: Theirs) -> None:
     """A pidfd (pidfd_open(2)) is taken before looking again, so that no reused number is hit."""
     with contextlib.suppress(OSError):
         handle = os.pidfd_open(pid)
         try:
-            if _carries(pid, mark):
+            if theirs(pid):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:
             os.close(handle)
-
-
-def _carries(pid: int, mark: str) -> bool:
-    """proc_pid_environ(5)."""
-    try:
-        return any(line.startswith(mark.encode()) for line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
-    except OSError:
-        return False

@@ -26,17 +26,20 @@ RUNNING: dict[int, int] = {}
 """Pid of a command -> the pipe that its exit status goes to."""
 
 
-def spawn(words: list[str], environment: dict[str, str]) -> list[int]:
-    """Start a program in a child. Returns the ends of three pipes: stdout, stderr, and one byte, the exit status.
+def spawn(words: list[str], environment: dict[str, str]) -> tuple[int, list[int]]:
+    """Start a program in a child, in a session of its own.
 
-    As a shell has it, that is 127 when there is no such program, 126 when it cannot be executed. Raises OSError when
-    there may be no further process.
+    Returns its pid, which is the session's number, and the ends of three pipes: stdout, stderr, and one byte, the exit
+    status. As a shell has it, that is 127 when there is no such program, 126 when it cannot be executed; then the pid
+    is 0. Raises OSError when there may be no further process.
     """
     ends = [os.pipe() for _ in range(4)]
     (nothing, no_input), (_, stdout), (_, stderr), (_, status) = ends
     os.close(no_input)
+    pid = 0
     try:
-        RUNNING[calls.execve(words, environment, (nothing, stdout, stderr))] = status
+        pid = calls.execve(words, environment, (nothing, stdout, stderr))
+        RUNNING[pid] = status
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.ENOMEM):
             for handle in {handle for pair in ends for handle in pair} - {no_input, nothing, stdout, stderr}:
@@ -48,7 +51,7 @@ def spawn(words: list[str], environment: dict[str, str]) -> list[int]:
     finally:
         for handle in (nothing, stdout, stderr):
             os.close(handle)
-    return [end[0] for end in ends[1:]]
+    return pid, [end[0] for end in ends[1:]]
 
 
 def collect() -> None:
@@ -91,7 +94,8 @@ def answer(line: socket.socket, number: int, requests: list[tuple[str, dict[str,
     for name, arguments in requests:
         begun = time.perf_counter()
         try:
-            handles += CALLS[name](**arguments) or ()
+            if spawned := CALLS[name](**arguments):
+                reply["session"], handles = spawned
         except OSError as error:
             reply |= {"failed": name, "errno": error.errno, "seen": str(error)}
             break
@@ -138,7 +142,7 @@ def serve(line: socket.socket) -> None:
                 answer(line, *json.loads(request))
 
 
-CALLS: dict[str, Callable[..., list[int] | None]] = {
+CALLS: dict[str, Callable[..., tuple[int, list[int]] | None]] = {
     "spawn": spawn,
     **{
         name: getattr(calls, name)

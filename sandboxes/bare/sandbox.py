@@ -88,21 +88,24 @@ class BareSandbox(Closing):
 
         A command that the kernel killed for memory has exit code 137, and sample().memory.oom_kills has grown.
         Raises BadRequest, SandboxGone, StartFailed when its limit of processes is reached, and RunTimeout after
-        `timeout_s`: then it has been ended with its children.
+        `timeout_s`: then all processes of its session, and all that still have its environment, have been killed. One
+        that left both, as by `env -i setsid`, lives until the container is closed.
         """
         words = request.argv(command_)
         timeout_s = request.number("timeout_s", timeout_s, least=0.01, most=LONGEST_RUN_S)
         self._check_open()
         begun = time.monotonic()
         mark = self._command_mark()
+        session = 0
         try:
             running = command.begin(self._line, words, self._environment(mark))
+            session = running.session
             try:
                 code = running.read(begun + timeout_s)
             finally:
                 running.close()
         except TimeoutError as error:
-            how = self._end(mark)
+            how = self._end(mark, session)
             raise RunTimeout(
                 f"The command did not end within {timeout_s:g} s: {' '.join(words)[:100]}",
                 seen=f"{how}; its output until then: {(running.stdout + running.stderr)[-300:].strip() or '(none)'}",
@@ -112,7 +115,7 @@ class BareSandbox(Closing):
             raise (self._gone() if self._ended(GONE_S) else error) from error
         except BaseException:  # also a KeyboardInterrupt: what the reader interrupts must not go on running
             with contextlib.suppress(SandboxError, OSError):
-                self._end(mark)
+                self._end(mark, session)
             raise
         wall_ms = (time.monotonic() - begun) * 1000
         return model.Result(words, code, running.stdout, running.stderr, wall_ms, self.name)
@@ -220,17 +223,22 @@ class BareSandbox(Closing):
         home = "/home/reader" if self.asked.uid else "/root"
         return {"PATH": PATH, "HOME": home, MARK: owner().id, name: value}
 
-    def _end(self, mark: str) -> str:
-        """Afterwards no process of the command is left. How that was done, in words."""
+    def _end(self, mark: str, session: int) -> str:
+        """Afterwards no process of the command's session, or with its mark, is left. How that was done, in words."""
+        marked, together = command.carrying(mark), command.in_session(session, self.pid)
+
+        def theirs(pid: int) -> bool:
+            return marked(pid) or together(pid)
+
         if self._cgroup:
             try:
                 with contextlib.suppress(RunTimeout):
                     kernel.freeze_cgroup(self._cgroup)  # so that nobody forks while they are counted
-                command.kill_once(mark)
+                command.kill_once(theirs)
             finally:
                 kernel.thaw_cgroup(self._cgroup)
-        if command.kill_carrying(mark):
-            return "it was killed with all its processes"
+        if command.kill_all(theirs):
+            return "it was killed with all processes of its session or environment"
         self.close()
         return "it could not be killed alone, so the whole container was"
 
@@ -244,7 +252,7 @@ class BareSandbox(Closing):
         if not ended(self._handle, CLOSE_S):
             self._kill_first()
         if not self._cgroup and not with_first:
-            command.kill_carrying(f"{command.MARK}={self._mark}")
+            command.kill_all(command.carrying(f"{command.MARK}={self._mark}"))
 
     def _ended(self, wait_s: float) -> bool:
         """It is closed, or its first process has ended: its pipes and sockets close a moment before that shows."""

@@ -41,6 +41,7 @@ from sandboxes.kernel.processes import (
     pids_inside,
     process,
     pss_bytes,
+    sessions_inside,
     threads,
 )
 from sandboxes.kernel.sharing import namespace_groups, namespace_ties
@@ -103,6 +104,7 @@ __all__ = [
     "remove_cgroup",
     "sample",
     "seccomp_mode",
+    "sessions_inside",
     "set_limits",
     "settings",
     "shares_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ Keyed = dict[str, dict[str, int]]
 _COUNTS = ("rbytes", "wbytes", "rios", "wios")
 _LIMITS = ("rbps", "wbps", "riops", "wiops")
 _LIMITS_V1 = ("read_bps_device", "write_bps_device", "read_iops_device", "write_iops_device")
+_DEVICE = re.compile(r"\d+:\d+")
 
 
 def version_2(files: Files, folder: Path) -> tuple[IoStat, ...] | None:
@@ -39,21 +41,26 @@ def version_1(files: Files, folder: Path) -> tuple[IoStat, ...]:
 
 
 def parse_nested(content: str) -> Keyed:
-    """Lines of "DEVICE key=value key=value"; what is "max" is left out (cgroup-v2.rst, "nested keyed")."""
+    """Lines of "DEVICE key=value key=value"; what is "max" is left out (cgroup-v2.rst, "nested keyed").
+
+    Some kernels print devices without figures, and no end of line, before the one that the figures are of; a disk that
+    hides behind others, as with multipath, is "(unknown)" (blkg_dev_name(), block/blk-cgroup.c) and is left out.
+    """
     found: Keyed = {}
     for line in content.splitlines():
-        device, *pairs = line.split()
-        split = (pair.split("=") for pair in pairs if "=" in pair)
-        found[device] = {key: int(value) for key, value in split if value.isdigit()}
+        words = line.split()
+        split = (word.split("=") for word in words if "=" in word)
+        if devices := [word for word in words if _DEVICE.fullmatch(word)]:
+            found[devices[-1]] = {key: int(value) for key, value in split if value.isdigit()}
     return found
 
 
 def parse_operations(content: str) -> Keyed:
-    """Lines of "DEVICE Read 123"; the sums that the kernel adds are left out (blkio-controller.rst)."""
+    """Lines of "DEVICE Read 123"; "(unknown)" and the sums that the kernel adds are left out (blkio-controller.rst)."""
     found: Keyed = {}
     for line in content.splitlines():
         device, *rest = line.split()
-        if len(rest) == 2 and rest[0] in ("Read", "Write"):
+        if _DEVICE.fullmatch(device) and len(rest) == 2 and rest[0] in ("Read", "Write"):
             found.setdefault(device, {})[rest[0]] = int(rest[1])
     return found
 

@@ -138,13 +138,30 @@ def _make(root: Path, name: str, made: list[Path], switch_on: Collection[str] = 
     folder = root
     for word in name.split("/"):
         parent, folder = folder, folder / word
-        if switch_on:
-            write(parent / "cgroup.subtree_control", " ".join(f"+{word}" for word in switch_on), field="controllers")
+        _switch_on(parent, switch_on)
         if _made(folder, last=folder == root / name):
             made.append(folder)
         if (folder / "cpuset.effective_cpus").exists():
             _fill_cpuset(folder, parent)
     return folder
+
+
+def _switch_on(parent: Path, controllers: Collection[str]) -> None:
+    """Cgroups below have these controllers. A cgroup that has processes can pass none on, but for the machine's root:
+    in a container the root that is seen is none (cgroup-v2.rst, "No Internal Process Constraint").
+    """
+    file = parent / "cgroup.subtree_control"
+    on = file.read_text().split() if file.exists() else ()
+    lacking = [word for word in controllers if word not in on]
+    try:
+        if lacking:
+            write(file, " ".join(f"+{word}" for word in lacking), field="controllers")
+    except BadRequest as error:
+        raise Unavailable(
+            f"Controllers cannot be switched on for cgroups below {parent}.",
+            seen=error.seen,
+            remedy="move the processes in it to a cgroup below it, or use an engine, which makes cgroups for you",
+        ) from error
 
 
 def _made(folder: Path, last: bool) -> bool:

@@ -57,6 +57,11 @@ def pids_inside(status: str) -> tuple[int, ...]:
     return tuple(int(word) for word in table(status).get("NSpid", "").split())
 
 
+def sessions_inside(status: str) -> tuple[int, ...]:
+    """The number of the process's session in the same pid namespaces: NSsid, Linux 4.1 (proc_pid_status(5))."""
+    return tuple(int(word) for word in table(status).get("NSsid", "").split())
+
+
 def is_zombie(status: str) -> bool:
     """The process has ended and its parent has not yet asked how (state Z, proc_pid_status(5))."""
     return table(status).get("State", "").startswith("Z")

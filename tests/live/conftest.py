@@ -6,10 +6,11 @@ import os
 
 import pytest
 
-from sandboxes import bare
+from sandboxes import bare, kernel
 from sandboxes.containers import find_engine
 from sandboxes.errors import StartFailed, Unavailable
 from sandboxes.guests import found
+from sandboxes.lifecycle import owner
 
 
 def _without(reason: str) -> None:
@@ -32,6 +33,15 @@ def guest_ready() -> None:
     """Every part of a guest is there."""
     if missing := found().missing:
         _without("; ".join(missing))
+
+
+@pytest.fixture(scope="session")
+def cgroups_ready() -> None:
+    """This user may make cgroups with limits."""
+    try:
+        kernel.remove_cgroup(kernel.make_cgroup(f"boundaries-{owner().id}/ready"))
+    except Unavailable as error:
+        _without(str(error))
 
 
 @pytest.fixture(scope="session")

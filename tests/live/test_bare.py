@@ -31,7 +31,7 @@ def box() -> bare.BareSandbox:
 
 def left(box: bare.BareSandbox) -> list[str]:
     """Processes, cgroups and mounts of one container."""
-    found = [f"process {pid}" for pid in command.carrying(f"{command.MARK}={box._mark}")]
+    found = [f"process {pid}" for pid in command.found(command.carrying(f"{command.MARK}={box._mark}"))]
     found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"**/bare-{box._mark}")]
     return found + [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if owner().id in line]
 
@@ -150,9 +150,27 @@ def test_the_loopback_interface_is_up_and_the_only_one(box: bare.BareSandbox) ->
 
 
 def test_a_late_command_is_ended_with_its_children(box: bare.BareSandbox) -> None:
-    with pytest.raises(RunTimeout, match="killed with all its processes"):
+    with pytest.raises(RunTimeout, match="killed with all processes of its session"):
         box.run("echo begun; sleep 1000 & setsid sleep 1000", timeout_s=0.3)
     assert box.run("ps -o stat,args | grep -v ^Z").stdout.count("sleep") == 0
+
+
+@pytest.mark.parametrize("without", ["", pytest.param("pid", marks=root_only)])
+def test_a_child_of_a_late_command_that_dropped_its_environment_is_ended_too(without: str) -> None:
+    with bare.container(without=without or ()) as box:
+        for late in ("env -i sleep 1003 & sleep 1004", "env -i sleep 1003 &"):
+            with pytest.raises(RunTimeout):
+                box.run(late, timeout_s=0.4)
+            assert "sleep\x001003" not in _commands()
+
+
+def test_who_left_session_and_environment_lives_until_the_container_is_closed() -> None:
+    with bare.container() as box:
+        with pytest.raises(RunTimeout):
+            box.run("env -i setsid sleep 1005 & sleep 1006", timeout_s=0.4)
+        assert "sleep\x001005" in _commands()
+        assert "sleep\x001006" not in _commands()
+    assert "sleep\x001005" not in _commands()
 
 
 def test_only_the_late_command_is_ended(box: bare.BareSandbox) -> None:

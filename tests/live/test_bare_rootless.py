@@ -125,7 +125,7 @@ def test_a_late_command_is_ended_and_the_container_lives() -> None:
         except errors.RunTimeout as error:
             say([error.seen, box.run("ps -o stat,args | grep -v ^Z").stdout.count("sleep")])
     """)
-    assert "killed with all its processes" in seen[0]
+    assert "killed with all processes of its session" in seen[0]
     assert seen[1] == 0
 
 

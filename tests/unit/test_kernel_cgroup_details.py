@@ -9,7 +9,8 @@ import pytest
 from sandboxes import kernel
 from sandboxes.errors import SandboxGone
 from sandboxes.kernel import Cgroup
-from sandboxes.kernel.cgroup_io import parse_nested, parse_operations
+from sandboxes.kernel.cgroup_files import Files
+from sandboxes.kernel.cgroup_io import parse_nested, parse_operations, version_2
 from sandboxes.kernel.cgroups import locate
 from sandboxes.kernel.mounts import parse_cgroup_mounts
 from sandboxes.model import IoLimit, IoStat, MemoryParts, Stall, SwapStat
@@ -104,6 +105,19 @@ def test_before_linux_5_13_nobody_waits_in_full_for_a_cpu() -> None:
 def test_devices_without_figures_and_with_max_are_read() -> None:
     assert parse_nested("8:0\n8:16 rbps=max wbps=5 junk\n") == {"8:0": {}, "8:16": {"wbps": 5}}
     assert parse_operations("8:0 Read 5\n8:0 Total 9\nTotal 9\n") == {"8:0": {"Read": 5}}
+
+
+def test_a_disk_that_has_no_number_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "io.max").write_text("8:0 rbps=max wbps=5 riops=max wiops=max\n")
+    (tmp_path / "io.stat").write_text(
+        "(unknown) rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n8:0 rbytes=5 wbytes=6 rios=7 wios=8 dbytes=0\n"
+    )
+    assert version_2(Files(), tmp_path) == (IoStat("8:0", 5, 6, 7, 8, IoLimit("8:0", write_bytes_per_s=5)),)
+    assert parse_operations("(unknown) Read 5\n8:0 Read 6\n(unknown) Total 5\n") == {"8:0": {"Read": 6}}
+
+
+def test_figures_belong_to_the_last_device_before_them() -> None:
+    assert parse_nested("7:7 7:6 8:0 rbytes=28672 wbytes=0\n") == {"8:0": {"rbytes": 28672, "wbytes": 0}}
 
 
 def test_the_machine_s_own_pressure_is_read_where_its_kernel_keeps_it() -> None:

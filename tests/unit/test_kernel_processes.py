@@ -29,6 +29,8 @@ def test_a_recorded_process_is_read_with_its_pid_inside() -> None:
 
 def test_pids_are_known_in_every_nested_namespace() -> None:
     assert kernel.pids_inside(STATUS) == (22880, 84, 1)
+    assert kernel.sessions_inside("Pid:\t9\nNSpid:\t31\t9\nNSsid:\t26\t7\n") == (26, 7)
+    assert kernel.sessions_inside("Pid:\t9\n") == (), "before Linux 4.1"
 
 
 def test_a_kernel_thread_has_its_name_for_a_command() -> None:
