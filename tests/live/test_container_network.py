@@ -110,8 +110,15 @@ def test_a_port_is_published_later_too_and_closed_with_its_container(front: Netw
                 line.shutdown(socket.SHUT_WR)
                 said = line.makefile("rb").read()
         assert said == b"over there\n"
-        with pytest.raises(BadRequest, match="cannot be had"):
+        assert box.publish(7000, at=port) == port
+        with pytest.raises(BadRequest, match="published already") as elsewhere:
+            box.publish(7000, at=port - 1 if port > 1024 else port + 1)
+        with pytest.raises(BadRequest, match="cannot be had") as taken:
             box.publish(7001, at=port)
+        assert elsewhere.value.field == taken.value.field == "at"
+        with pytest.raises(BadRequest, match="cannot be had") as refused:
+            containers.container(network=front, ports={80: port})
+        assert refused.value.field == "ports"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
     if containers.engine().origin != "reader":
