@@ -54,6 +54,19 @@ def test_members_find_each_other_by_name(front: Network, web: ContainerSandbox) 
         assert facts.internal and facts.subnet and facts.name == "front"
 
 
+def test_of_two_members_of_one_name_the_one_that_was_asked_answers(front: Network, web: ContainerSandbox) -> None:
+    with containers.container(network=front, name="web", files={"/tmp/www/index.html": "the other\n"}) as twin:
+        twin.start(["httpd", "-f", "-p", "80", "-h", "/tmp/www"])
+        answered(twin)
+        assert (front.http(web).body, front.http(twin).body) == (PAGE, "the other\n")
+        members = front.facts().members
+        assert set(members.values()) == {web.addresses()["front"], twin.addresses()["front"]}
+        assert all(name.startswith("web-") for name in members)
+    assert list(front.facts().members) == ["web"]
+    with pytest.raises(BadRequest, match="no member"):
+        front.http(twin)
+
+
 def test_another_network_is_out_of_reach(front: Network, web: ContainerSandbox) -> None:
     address = web.addresses()["front"]
     for internal in (True, False):
