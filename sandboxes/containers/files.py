@@ -5,10 +5,11 @@ system is read-only and the writable places are tmpfs, which the engine's own ar
 from __future__ import annotations
 
 import io
+import os
 import stat
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from sandboxes.errors import BadRequest
@@ -57,26 +58,35 @@ def writable(path: str, places: Mapping[str, object]) -> bool:
     return any(PurePosixPath(path).is_relative_to(place) for place in places)
 
 
-def _files(field: str, inside: PurePosixPath, content: Content) -> list[tuple[str, bytes, int]]:
+def _files(field: str, inside: PurePosixPath, content: Content) -> Iterator[tuple[str, bytes, int]]:
+    """One at a time, so that no more is read than is taken."""
     name = str(inside.relative_to("/"))
     if isinstance(content, Path):
-        return _local(field, name, content)
-    if isinstance(content, str):
-        return [(name, content.encode(errors="surrogateescape"), 0o644)]
-    if isinstance(content, bytes):
-        return [(name, content, 0o644)]
-    raise _bad(field, "is neither text, bytes nor a pathlib.Path.", content, "text, bytes, or Path('notes.txt')")
+        yield from _local(field, name, content)
+    elif isinstance(content, str):
+        yield name, content.encode(errors="surrogateescape"), 0o644
+    elif isinstance(content, bytes):
+        yield name, content, 0o644
+    else:
+        raise _bad(field, "is neither text, bytes nor a pathlib.Path.", content, "text, bytes, or Path('notes.txt')")
 
 
-def _local(field: str, name: str, content: Path) -> list[tuple[str, bytes, int]]:
+def _local(field: str, name: str, content: Path) -> Iterator[tuple[str, bytes, int]]:
     """A file of this machine, or all regular files of a folder; their execute bits are kept."""
     try:
         if content.is_dir():
-            found = [path for path in sorted(content.rglob("*")) if path.is_file()]
-            return [(f"{name}/{path.relative_to(content)}", *_contents(path)) for path in found]
-        return [(name, *_contents(content))]
+            for path in _below(content):
+                yield f"{name}/{path.relative_to(content)}", *_contents(path)
+        else:
+            yield name, *_contents(content)
     except OSError as error:
         raise _bad(field, "cannot be read on this machine.", error, "a file or folder that exists") from error
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for above, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (path for name in sorted(names) if (path := Path(above, name)).is_file())
 
 
 def _contents(path: Path) -> tuple[bytes, int]:

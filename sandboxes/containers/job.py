@@ -38,8 +38,11 @@ class Job:
     ) -> None:
         self.command = prepared.argv
         self._command, self._cgroup, self._place = prepared, cgroup, place
-        self._streams = Streams(NEWEST_BYTES, newest=True, told=told)
+        self._streams = Streams(NEWEST_BYTES, newest=True, told=self._tell if told else None)
+        self._told = told
+        self._failed: Exception | None = None
         self._code: int | None = None
+        self._ended: float | None = None
         self._begun = time.monotonic()
         stream = prepared.connect()
         self._reader = threading.Thread(target=self._read, args=(stream,), name=f"job-{place}", daemon=True)
@@ -79,9 +82,15 @@ class Job:
             return False
 
     def wait(self, timeout_s: float = 30.0) -> Result:
-        """Its result, once it has ended. Raises RunTimeout after `timeout_s`, and leaves it running; BadRequest."""
+        """Its result, once it has ended, however much later it is asked for.
+
+        `wall_ms` is from its start to its end; to the first wait() after that when a child keeps its output open.
+        Raises RunTimeout after `timeout_s`, and leaves it running; what `output` raised, which was then told no more;
+        BadRequest.
+        """
         until = time.monotonic() + request.number("timeout_s", timeout_s, least=0.01, most=86_400)
         while self.running():
+            self._raise_failed()
             if time.monotonic() > until:
                 raise RunTimeout(
                     f"The job still runs after {timeout_s:g} s: {command.shown(self.command)}",
@@ -90,9 +99,12 @@ class Job:
                 )
             time.sleep(0.01)
         self._reader.join(1.0)  # a child that outlives it may keep its output open
+        self._raise_failed()
+        if self._ended is None:
+            self._ended = time.monotonic()
         stdout, stderr = command.own_words(self.exit_code, self._streams)
         code = -1 if self.exit_code is None else self.exit_code
-        return Result(self.command, code, stdout, stderr, (time.monotonic() - self._begun) * 1000, self._place)
+        return Result(self.command, code, stdout, stderr, (self._ended - self._begun) * 1000, self._place)
 
     def signal(self, name: str) -> None:
         """The signal, such as "TERM" or "STOP" (signal(7)), has been sent to this process, not to its children.
@@ -120,11 +132,27 @@ class Job:
 
     def _read(self, stream: Stream) -> None:
         try:
-            with contextlib.suppress(*NO_ANSWER, OSError, ValueError):  # the container or its engine has ended
-                while data := stream.read():
-                    self._streams.feed(data)
+            while data := _next(stream):
+                self._streams.feed(data)
         finally:
             stream.close()
+            pause_s = 0.001
+            while self.running():  # it has closed its output and goes on
+                time.sleep(pause_s)
+                pause_s = min(0.1, 2 * pause_s)
+            if self._ended is None:
+                self._ended = time.monotonic()
+
+    def _tell(self, stream: str, text: str) -> None:
+        if self._told and self._failed is None:
+            try:
+                self._told(stream, text)
+            except Exception as error:  # the reader's own: wait() raises it
+                self._failed = error
+
+    def _raise_failed(self) -> None:
+        if self._failed is not None:
+            raise self._failed
 
     def _started(self) -> tuple[int | None, int | None]:
         engine_pid = self._command.started()
@@ -142,3 +170,10 @@ class Job:
                 seen=said.strip(),
                 remedy="run() it to see what it says",
             )
+
+
+def _next(stream: Stream) -> bytes:
+    """What it wrote next; nothing at its end, and when the container or its engine has ended."""
+    with contextlib.suppress(*NO_ANSWER, OSError, ValueError):
+        return stream.read()
+    return b""

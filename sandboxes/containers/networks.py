@@ -6,7 +6,9 @@ import contextlib
 import functools
 import re
 import secrets
-from typing import Protocol
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import docker
 
@@ -23,7 +25,7 @@ class Member(Protocol):
     """A container."""
 
     @property
-    def name(self) -> str: ...
+    def id(self) -> str: ...
 
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,39}")
@@ -62,39 +64,39 @@ class Network(Closing):
 
     def facts(self) -> model.Network:
         """Its addresses and members, as the engine reports them now. Raises SandboxGone."""
-        try:
-            said = self.engine.api.inspect_network(self.id)
-        except docker.errors.APIError as error:
-            raise SandboxGone(
-                f"Network {self.name} is gone.", seen=str(error.explanation), remedy="make a new one"
-            ) from error
-        except NO_ANSWER as error:
-            raise self.engine.gone(error) from error
+        said = self._said()
         plan = (said["IPAM"].get("Config") or [{}])[0]
-        members = {
-            member["Name"].removeprefix("boundaries-").rpartition("-")[0]: member["IPv4Address"].partition("/")[0]
-            for member in (said.get("Containers") or {}).values()
-        }
         return model.Network(
             id=self.id,
             name=self.name,
             internal=bool(said["Internal"]),
             subnet=plan.get("Subnet", ""),
             gateway=plan.get("Gateway", ""),
-            members=members,
+            members=parse_members(said),
         )
+
+    def _said(self) -> dict[str, Any]:
+        try:
+            return dict(self.engine.api.inspect_network(self.id))
+        except docker.errors.APIError as error:
+            raise SandboxGone(
+                f"Network {self.name} is gone.", seen=str(error.explanation), remedy="make a new one"
+            ) from error
+        except NO_ANSWER as error:
+            raise self.engine.gone(error) from error
 
     def http(self, box: Member, path: str = "/", *, port: int = 80, timeout_s: float = 5.0) -> model.HttpAnswer:
         """The answer to GET of a server in a member, at its address in this network: nothing has to be published.
 
         Raises BadRequest when `box` is no member, SandboxGone, and Unavailable when nobody answers.
         """
-        facts = self.facts()
-        address = facts.members.get(box.name)
-        if address is None:
+        said = self._said()
+        found = (said.get("Containers") or {}).get(box.id)
+        if found is None:
             raise BadRequest("box", "is no member of this network.", seen=repr(box)[:80], remedy="network=…")
-        dial = functools.partial(passage(self.engine).dial, gateway=facts.gateway)
-        return web.get(dial, address, path, port, timeout_s)
+        plan = (said["IPAM"].get("Config") or [{}])[0]
+        dial = functools.partial(passage(self.engine).dial, gateway=plan.get("Gateway", ""))
+        return web.get(dial, _address(found), path, port, timeout_s)
 
     def close(self) -> None:
         """It is removed; its members run on without it. Safe to repeat, also when the engine has died."""
@@ -106,3 +108,16 @@ class Network(Closing):
 
     def __repr__(self) -> str:
         return f"<network {self.name}, {'closed' if self.closed else self.id[:12]}>"
+
+
+def parse_members(said: Mapping[str, Any]) -> dict[str, str]:
+    """Name -> IPv4 address, from the engine's record. Containers of one name keep what the engine adds to tell them
+    apart: "web-1a2b3c". Source: Docker Engine API, "Inspect a network", Containers."""
+    found = {one["Name"].removeprefix("boundaries-"): _address(one) for one in (said.get("Containers") or {}).values()}
+    short = {name: name.rpartition("-")[0] or name for name in found}
+    often = Counter(short.values())
+    return {short[name] if often[short[name]] == 1 else name: address for name, address in found.items()}
+
+
+def _address(member: Mapping[str, Any]) -> str:
+    return str(member["IPv4Address"]).partition("/")[0]

@@ -40,15 +40,18 @@ class ReachedContainer(ObservedContainer):
     def publish(self, port: int, at: int | None = None) -> int:
         """The port of this machine's loopback (127.0.0.1) that leads to `port` of the container until it is closed.
 
-        `at` None takes a free one. Raises BadRequest without a network or when `at` is taken, SandboxGone.
+        `at` None takes a free one, or the one that leads there already. Raises BadRequest without a network, or when
+        `at` is taken or another port leads there, SandboxGone.
         """
         request.count("port", port, least=1, most=65535)
         if at is not None:
             request.count("at", at, least=1024, most=65535)
         address, dial = self._route("port")
-        if port not in self._relays:
-            self._relays[port] = Relay(lambda: dial(address, port, DIAL_S), at)
-        return self._relays[port].port
+        known = self._relays.get(port)
+        if known and at not in (None, known.port):
+            led = f"{HOST}:{known.port} leads to port {port}"
+            raise BadRequest("at", "is not where this port is published already.", seen=led, remedy="at=None gives it")
+        return known.port if known else self._relay(port, at, address, dial, "at")
 
     def http(self, path: str = "/", *, port: int = 80, timeout_s: float = 5.0) -> model.HttpAnswer:
         """The answer to GET of a server in the container, at its own address: nothing has to be published.
@@ -75,7 +78,11 @@ class ReachedContainer(ObservedContainer):
             bound = addresses.bindings(self._engine.inspect(self.id))
         for port, at in ports.items():
             if port not in bound:
-                self.publish(port, at)
+                self._relay(port, at, *self._route("port"), "ports")
+
+    def _relay(self, port: int, at: int | None, address: str, dial: web.Dial, field: str) -> int:
+        made = self._relays[port] = Relay(lambda: dial(address, port, DIAL_S), at, field)
+        return made.port
 
     def _route(self, field: str) -> tuple[str, web.Dial]:
         """Its address, and how to get there."""

@@ -20,10 +20,10 @@ Dial = Callable[[], socket.socket]
 class Relay:
     """Listens on `port`. Each connection to it is joined to a new one of `dial`, until either side ends.
 
-    Raises BadRequest when the port of this machine that was asked for is taken.
+    Raises BadRequest, naming `field`, when the port of this machine that was asked for is taken.
     """
 
-    def __init__(self, dial: Dial, port: int | None) -> None:
+    def __init__(self, dial: Dial, port: int | None, field: str = "at") -> None:
         self._dial = dial
         self._open: set[socket.socket] = set()
         self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
@@ -32,7 +32,7 @@ class Relay:
             self._listening = socket.create_server((HOST, port or 0))
         except OSError as error:
             raise BadRequest(
-                "ports", "cannot be had on this machine.", seen=f"{HOST}:{port}: {error}", remedy="None: any free port"
+                field, "cannot be had on this machine.", seen=f"{HOST}:{port}: {error}", remedy="None: any free port"
             ) from error
         self.port: int = self._listening.getsockname()[1]
         threading.Thread(target=self._serve, name=f"relay-{self.port}", daemon=True).start()

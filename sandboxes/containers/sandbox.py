@@ -209,6 +209,7 @@ class ContainerSandbox(ReachedContainer):
         with self._open(), self._lock:
             if changed.io:
                 self._limit_io(changed)
+                self.limits = changed_limits(self.limits, changed.only({"io"}))
             self._update(resources(changed), {"memory": memory, "cpus": cpus, "pids": pids, "cpu_shares": cpu_shares})
             self.limits = changed_limits(self.limits, changed)
             return self.limits

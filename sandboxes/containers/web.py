@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sandboxes import model, request
 from sandboxes.errors import BadRequest, Unavailable
@@ -17,7 +19,10 @@ Dial = Callable[[str, int, float], socket.socket]
 
 
 def get(dial: Dial, address: str, path: str, port: int, timeout_s: float) -> model.HttpAnswer:
-    """The answer to GET; its body is cut at 4 MiB. Raises BadRequest, and Unavailable when nobody answers in time."""
+    """The answer to GET; its body is cut at 4 MiB.
+
+    Raises BadRequest, and Unavailable when nobody answers, or the answer is not whole after `timeout_s`.
+    """
     if not isinstance(path, str) or not path.startswith("/") or not path.isascii() or not path.isprintable():
         raise BadRequest("path", "is no path.", seen=repr(path)[:80], remedy='"/index.html"')
     if " " in path:
@@ -28,10 +33,10 @@ def get(dial: Dial, address: str, path: str, port: int, timeout_s: float) -> mod
     connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
         connection.sock = dial(address, port, timeout_s)
-        connection.sock.settimeout(timeout_s)
-        connection.request("GET", path, headers={"Connection": "close"})
-        said = connection.getresponse()
-        body = said.read(MOST_BYTES).decode(errors="replace")
+        with _until(begun + timeout_s, connection.sock):
+            connection.request("GET", path, headers={"Connection": "close"})
+            said = connection.getresponse()
+            body = said.read(MOST_BYTES).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(
             f"Nobody answers HTTP at {address}, port {port}.",
@@ -42,3 +47,28 @@ def get(dial: Dial, address: str, path: str, port: int, timeout_s: float) -> mod
         connection.close()
     wall_ms = (time.perf_counter() - begun) * 1e3
     return model.HttpAnswer(said.status, said.reason, dict(said.getheaders()), body, f"{address}:{port}", wall_ms)
+
+
+@contextlib.contextmanager
+def _until(end_s: float, line: socket.socket) -> Iterator[None]:
+    """What is not done at `end_s`, time.perf_counter(), is cut off: a time-out of the socket bounds each read alone."""
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    line.settimeout(None)
+    timer = threading.Timer(max(0.0, end_s - time.perf_counter()), hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError("the time was over before the answer was whole")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Network:
-    """A bridge network as its engine reports it. `members` maps a container's name to its IPv4 address in it.
+    """A bridge network as its engine reports it. `members` maps a container's name to its IPv4 address in it;
+    where several have one name, "web", each is told with its suffix in the engine: "web-1a2b3c".
 
     Source: Docker Engine API, "Inspect a network".
     """

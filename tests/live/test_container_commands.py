@@ -73,6 +73,28 @@ def test_a_job_reads_its_input_and_tells_its_output(box: ContainerSandbox) -> No
     assert "".join(told) == "a\nb\n"
 
 
+def test_a_job_took_as_long_as_it_ran_not_until_somebody_asked(box: ContainerSandbox) -> None:
+    job = box.start("sleep 0.3")
+    silent = box.start("exec >/dev/null 2>&1; sleep 0.6")
+    until(lambda: not job.running() and not silent.running())
+    time.sleep(1)
+    assert 300 <= job.wait().wall_ms < 900 and job.wait() == job.wait()
+    assert 600 <= silent.wait().wall_ms < 1300, "the end of its output is not its end"
+
+
+def test_an_error_of_the_reader_s_own_output_is_raised_by_wait(box: ContainerSandbox) -> None:
+    def output(_: str, text: str) -> None:
+        told.append(text)
+        raise ValueError(f"no use for {text!r}")
+
+    told: list[str] = []
+    job = box.start("echo one; sleep 0.3; echo two", output=output)
+    with pytest.raises(ValueError, match="no use for 'one"):
+        job.wait()
+    until(lambda: not job.running() and "two" in job.stdout)
+    assert (job.stdout, job.exit_code, told) == ("one\ntwo\n", 0, ["one\n"])
+
+
 def test_a_signal_reaches_the_job_and_waiting_has_a_deadline(box: ContainerSandbox) -> None:
     job = box.start("trap 'echo told; exit 4' TERM; echo ready; while :; do sleep 0.05; done")
     until(lambda: "ready" in job.stdout)

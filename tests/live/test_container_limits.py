@@ -148,6 +148,11 @@ def test_input_and_output_keep_to_their_rate_on_a_disk_of_their_own() -> None:
         assert disk.limit.read_bytes_per_s is None
         assert made.limit(io="40M") == Limits(128 << 20, 1.0, 64, 40 << 20, 40 << 20)
         assert made.run(write).wall_ms < limited.wall_ms / 2
+        if made.cgroup().version == "v1":  # version 2 does not refuse
+            made.run("head -c 40000000 /dev/zero > /tmp/full")
+            with pytest.raises(BadRequest, match="memory"):
+                made.limit(io="50M", memory="8M")
+            assert made.limits == Limits(128 << 20, 1.0, 64, 50 << 20, 50 << 20), "the first of the two was set"
         job = made.start("while :; do dd if=/scratch/data of=/dev/null bs=1M iflag=direct 2>/dev/null; done")
         assert (made.stats(0.5).read_bytes_per_s or 0) > 1 << 20
         job.stop()

@@ -54,6 +54,19 @@ def test_members_find_each_other_by_name(front: Network, web: ContainerSandbox) 
         assert facts.internal and facts.subnet and facts.name == "front"
 
 
+def test_of_two_members_of_one_name_the_one_that_was_asked_answers(front: Network, web: ContainerSandbox) -> None:
+    with containers.container(network=front, name="web", files={"/tmp/www/index.html": "the other\n"}) as twin:
+        twin.start(["httpd", "-f", "-p", "80", "-h", "/tmp/www"])
+        answered(twin)
+        assert (front.http(web).body, front.http(twin).body) == (PAGE, "the other\n")
+        members = front.facts().members
+        assert set(members.values()) == {web.addresses()["front"], twin.addresses()["front"]}
+        assert all(name.startswith("web-") for name in members)
+    assert list(front.facts().members) == ["web"]
+    with pytest.raises(BadRequest, match="no member"):
+        front.http(twin)
+
+
 def test_another_network_is_out_of_reach(front: Network, web: ContainerSandbox) -> None:
     address = web.addresses()["front"]
     for internal in (True, False):
@@ -110,8 +123,15 @@ def test_a_port_is_published_later_too_and_closed_with_its_container(front: Netw
                 line.shutdown(socket.SHUT_WR)
                 said = line.makefile("rb").read()
         assert said == b"over there\n"
-        with pytest.raises(BadRequest, match="cannot be had"):
+        assert box.publish(7000, at=port) == port
+        with pytest.raises(BadRequest, match="published already") as elsewhere:
+            box.publish(7000, at=port - 1 if port > 1024 else port + 1)
+        with pytest.raises(BadRequest, match="cannot be had") as taken:
             box.publish(7001, at=port)
+        assert elsewhere.value.field == taken.value.field == "at"
+        with pytest.raises(BadRequest, match="cannot be had") as refused:
+            containers.container(network=front, ports={80: port})
+        assert refused.value.field == "ports"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
     if containers.engine().origin != "reader":

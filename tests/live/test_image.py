@@ -69,6 +69,18 @@ def test_a_file_that_is_not_copied_changes_nothing(three: EngineImage) -> None:
         assert same.id == three.id
 
 
+def test_two_images_of_equal_content_are_closed_one_by_one(tmp_path: Path) -> None:
+    with containers.image(files=HELLO) as one:
+        containers.image(files=HELLO).close()
+        one.save(tmp_path)
+        with containers.image(load=tmp_path) as loaded:
+            containers.image(load=tmp_path).close()
+            assert loaded.id == one.id
+            for left in (one, loaded):
+                with containers.container(image=left.name) as box:
+                    assert box.run("cat /app/data.txt").stdout == "one\n"
+
+
 def test_a_build_has_no_network() -> None:
     with pytest.raises(BuildFailed, match="unreachable"):
         containers.image("FROM busybox\nRUN ping -c1 -W1 192.0.2.1 2>&1\n")

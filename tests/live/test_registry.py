@@ -78,6 +78,7 @@ def test_what_was_pushed_comes_back_the_same(registry: Registry) -> None:
     with containers.image(name=pulled.name) as back, containers.container(image=back) as box:
         assert back.id == gone.id
         assert box.run("cat /app/version").stdout == "3\n"
+        assert registry.push(back).moved == (), "what came by its digest can go back"
     with pytest.raises(StartFailed, match="no image"):
         containers.container(image=pulled.name)
 

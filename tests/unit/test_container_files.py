@@ -43,6 +43,18 @@ def test_more_than_the_bound_is_refused_before_it_is_sent() -> None:
         files.archive({"/tmp/a": bytes(files.MOST_BYTES), "/tmp/b": b"x"}, "files")
 
 
+def test_of_a_folder_no_more_is_read_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    plain = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path.name), plain(path))[1])
+    for number in range(10):
+        with (tmp_path / f"{number}").open("wb") as file:
+            file.truncate(files.MOST_BYTES // 2)
+    with pytest.raises(BadRequest, match="too much"):
+        files.archive({"/tmp/in": tmp_path}, "files")
+    assert read == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("path", ["", "relative", "/", "/a/../b", "/a\0b", "/" + "x" * 5000, None, 3])
 def test_a_path_that_is_none_is_refused(path: str) -> None:
     with pytest.raises(BadRequest) as caught:

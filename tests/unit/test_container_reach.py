@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +24,16 @@ class Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/" else 404)
         self.end_headers()
+        if self.path == "/slow":
+            self.drip()
         self.wfile.write(b"x" * (5 << 20) if self.path == "/" else b"none")
+
+    def drip(self) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b".")
+                self.wfile.flush()
+                time.sleep(0.05)
 
     def log_message(self, format: str, *words: object) -> None:
         return
@@ -50,6 +61,13 @@ def test_an_answer_has_status_headers_and_a_bounded_body(port: int) -> None:
 def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="Nobody answers"):
         web.get(dial, "127.0.0.1", "/", 1, 1)
+
+
+def test_an_answer_that_never_ends_is_given_up_in_time(port: int) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match="before the answer was whole"):
+        web.get(dial, "127.0.0.1", "/slow", port, 0.4)
+    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize("path", ["", "x", "/a b", "/a\r\nX: 1", "/é", None])

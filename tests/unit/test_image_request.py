@@ -76,6 +76,30 @@ def test_a_text_that_is_no_dockerfile_is_refused(text: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "ADD http://192.0.2.1/a /a",
+        "add --chown=1 a https://192.0.2.1/a /a/",
+        "ADD \\\n  http://192.0.2.1/a \\\n /a",
+        'ADD ["http://192.0.2.1/a", "/a"]',
+        'ADD "http:"//192.0.2.1/a /a',
+        "ADD http:\\/\\/192.0.2.1/a /a",
+        'ADD ["http:\\u002f/192.0.2.1/a", "/a"]',
+        "ARG X=http://192.0.2.1/a\nADD $X /a",
+        "ONBUILD ADD git://192.0.2.1/a /a",
+    ],
+)
+def test_what_the_engine_would_fetch_itself_is_refused(line: str) -> None:
+    with pytest.raises(BadRequest, match="ADD"):
+        containers.image(f"FROM busybox\n{line}\n")
+
+
+@pytest.mark.parametrize("line", ["ADD a.tar /a", "ADD a b $HOME/", "RUN echo http://192.0.2.1/ ADD http://x y"])
+def test_what_is_there_already_may_be_added(line: str) -> None:
+    assert instructions.checked(f"FROM busybox\n{line}").endswith(line)
+
+
+@pytest.mark.parametrize(
     "asked",
     [
         {},

@@ -1,4 +1,5 @@
-"""Build an image in the engine, bounded in time, memory and processors, and without a network."""
+"""Build an image in the engine, bounded in time, and for what RUN starts without a network, and bounded in memory and
+processors where the engine enforces limits."""
 
 from __future__ import annotations
 

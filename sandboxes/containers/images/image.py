@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -104,8 +105,9 @@ def image(
     """An image in the engine, for container(image=…). It is removed when this process ends, unless it was there before.
 
     `dockerfile` is text; FROM takes the book's "busybox" and "debian", or an image that the engine has. `files` maps
-    relative paths to their content; alone they are copied into the root of the book's busybox. The build has no
-    network, half a GiB of memory and one processor. `tag` names the result, such as "web:v2".
+    relative paths to their content; alone they are copied into the root of the book's busybox. What RUN starts has no
+    network, and half a GiB of memory and one processor where the engine enforces limits; ADD takes no URL, which the
+    engine would fetch by itself. `tag` names the result, such as "web:v2".
 
     `name` is an image that is there already, or one of the book's. `pull` fetches "name@sha256:…" from a registry, only
     by digest and within 10 s. `load` is a folder with an OCI image layout.
@@ -137,7 +139,7 @@ def image(
 def _built(text: str, files: Mapping[str, bytes], tag: str | None, timeout_s: float) -> EngineImage:
     chosen = engine()
     content = hashlib.sha256(context.packed({**files, "": text.encode()})).hexdigest()
-    name = _name(chosen, tag or f"built-{content[:12]}")
+    name = _name(chosen, tag or _own(f"built-{content[:12]}"))
     with _refusals(chosen):
         steps, took_ms = build(chosen, text, files, name, timeout_s)
     return EngineImage(chosen, name, steps, took_ms)
@@ -145,7 +147,7 @@ def _built(text: str, files: Mapping[str, bytes], tag: str | None, timeout_s: fl
 
 def _loaded(described: model.ImageLayout, tag: str | None) -> EngineImage:
     chosen = engine()
-    name = _name(chosen, tag or f"loaded-{described.blobs[1].digest[7:19]}")
+    name = _name(chosen, tag or _own(f"loaded-{described.blobs[1].digest[7:19]}"))
     with _refusals(chosen):
         layout.load(chosen.api, described, name)
     return EngineImage(chosen, name)
@@ -166,6 +168,11 @@ def _found(name: str) -> EngineImage:
 def _name(chosen: Engine, tag: str) -> str:
     """Every owner has its own names, by which its images are found again when it has died."""
     return f"{_prefix(chosen)}/{tag if ':' in tag else f'{tag}:latest'}"
+
+
+def _own(content: str) -> str:
+    """Two images of equal content are two names: what closes one leaves the other."""
+    return f"{content}-{secrets.token_hex(2)}"
 
 
 def _prefix(chosen: Engine) -> str:

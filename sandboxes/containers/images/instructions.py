@@ -1,6 +1,6 @@
 """A Dockerfile before it is built: what it starts from, so that nothing is fetched from a network unasked.
 
-Source: Dockerfile reference, "FROM", "COPY --from", "Parser directives".
+Source: Dockerfile reference, "FROM", "COPY --from", "ADD", "Parser directives".
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from sandboxes.errors import BadRequest
 
 LONGEST = 64 << 10
 _FROM = re.compile(r"^(\s*FROM\s+(?:--\S+\s+)*)(\S+)((?:\s+AS\s+(\S+))?\s*)$", re.IGNORECASE)
+_ADD = re.compile(r"^\s*(?:ONBUILD\s+)*ADD\s+(.*)\s\S", re.IGNORECASE)
+"""Everything between the instruction and its last word, which is the target."""
+
 _COPY_FROM = re.compile(r"^(\s*(?:COPY|ADD)\s+(?:--\S+\s+)*?--from=)(\S+)", re.IGNORECASE)
 
 
 def checked(text: str) -> str:
-    """The text, with each instruction on one line. Raises BadRequest unless it begins with FROM."""
+    """The text, with each instruction on one line. Raises BadRequest unless it begins with FROM, and for a URL in ADD:
+    the engine would fetch it itself, over whatever network it has.
+    """
     if not isinstance(text, str) or not text.strip():
         raise _refused(
             "is no text of a Dockerfile.", repr(text)[:80], 'such as "FROM busybox\\nRUN echo hello > /hello"'
@@ -28,6 +33,8 @@ def checked(text: str) -> str:
     words = [line.split()[0].upper() for line in joined.split("\n") if line.strip()]
     if not words or next((word for word in words if word != "ARG"), "") != "FROM":
         raise _refused("does not begin with FROM.", words[0] if words else "nothing", "FROM busybox, as the first line")
+    for line in joined.split("\n"):
+        _refuse_fetching(line)
     return joined
 
 
@@ -57,6 +64,15 @@ def resolved(text: str, find: Callable[[str], str], labels: Mapping[str, str]) -
         else:
             lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _refuse_fetching(line: str) -> None:
+    """A variable, an escape or quotes may hide a URL, so that the first two are refused in a source of ADD as well."""
+    adds = _ADD.match(line)
+    if adds and ("://" in adds[1].replace('"', "").replace("'", "") or set(adds[1]) & set("$\\")):
+        raise _refused(
+            "has an ADD with a URL, a variable or a backslash in its source.", line.strip()[:80], "files= and COPY"
+        )
 
 
 def _refused(what: str, seen: str, remedy: str) -> BadRequest:

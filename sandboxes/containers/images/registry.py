@@ -81,7 +81,7 @@ class Registry(Closing):
     def push(self, image: str | EngineImage) -> Transfer:
         """The registry has the image; what had to travel, as its own files show it. Raises SandboxGone, StartFailed."""
         name = image.name if isinstance(image, EngineImage) else self._engine.ready_image(image)
-        last, _, tag = name.rpartition("/")[2].partition(":")
+        last, _, tag = name.partition("@")[0].rpartition("/")[2].partition(":")
         repository, tag = f"boundaries-{self._engine.owner.id}/{last}", tag or "latest"
         target = f"{self.address}/{repository}"
         with self._asking(name):
