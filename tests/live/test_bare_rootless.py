@@ -4,82 +4,52 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import textwrap
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.live.conftest import _without
+from tests.live.unprivileged import User, user
 from tests.machine import until_gone
 
-UID = 61_234
-ROOT = Path(__file__).parents[2]
-PACKAGES = next(path for path in sys.path if path.endswith("site-packages"))
+Said = Callable[[str], Any]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become a user who has nothing")
+HEAD = """
+import json
+from sandboxes import bare, errors
+from sandboxes.lifecycle import owner
+def say(value): print(json.dumps([owner().id, value]))
+"""
 
 
-@cache
-def interpreter() -> str:
-    """A Python that this user may execute: ours may lie in somebody's home."""
-    for program in (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"):
-        if (
-            _run(program, "import docker, subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)")
-            == ""
-        ):
-            return program
-    _without(f"no Python that user {UID} may execute can import this book's packages")
-    raise AssertionError
+@pytest.fixture(scope="module")
+def nobody() -> Iterator[User]:
+    """A user without a range of numbers, whom the kernel lets make user namespaces (user_namespaces(7))."""
+    with user(subordinate=False) as someone:
+        lines, _ = someone.run("import subprocess; print(subprocess.run(['unshare', '--user', 'true']).returncode)")
+        if lines != ["0"]:
+            _without("this kernel makes no user namespaces for users")
+        yield someone
 
 
-def _run(program: str, script: str) -> str | None:
-    """What it printed; None: it failed."""
-    environment = {name: value for name, value in os.environ.items() if name.startswith("BOUNDARIES")}
-    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{PACKAGES}", "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            [program, "-c", textwrap.dedent(script)],
-            **{"user": UID, "group": UID, "extra_groups": [], "cwd": "/", "env": environment, "timeout": 60},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except PermissionError:
-        return None
-    if done.returncode:
-        sys.stderr.write(done.stderr)
-    return done.stdout if done.returncode == 0 else None
-
-
-def said(script: str) -> Any:
+@pytest.fixture
+def said(nobody: User) -> Said:
     """What a script of this user says as JSON; `say` is there for it. Nothing of its owner is left afterwards."""
-    head = """
-    import json, os
-    from sandboxes import bare, errors
-    from sandboxes.lifecycle import owner
-    def say(value): print(json.dumps([owner().id, value]))
-    """
-    text = _run(interpreter(), textwrap.dedent(head) + textwrap.dedent(script))
-    assert text is not None
-    owner_id, value = json.loads(text.splitlines()[-1])
-    assert until_gone(owner_id, 3.0) == []
-    return value
+
+    def run(script: str) -> Any:
+        lines, errors = nobody.run(HEAD + textwrap.dedent(script))
+        assert lines, errors
+        owner_id, value = json.loads(lines[-1])
+        assert until_gone(owner_id, 3.0) == []
+        return value
+
+    return run
 
 
-@pytest.fixture(autouse=True, scope="module")
-def allowed() -> Iterator[None]:
-    """The kernel lets users make user namespaces (user_namespaces(7), max_user_namespaces)."""
-    if _run(interpreter(), "import subprocess; subprocess.run(['unshare', '--user', 'true'], check=True)") is None:
-        _without("this kernel makes no user namespaces for users")
-    yield
-
-
-def test_a_user_is_root_inside_and_nobody_special_outside() -> None:
+def test_a_user_is_root_inside_and_nobody_special_outside(said: Said, nobody: User) -> None:
     seen = said("""
     with bare.container() as box:
         facts = box.facts()
@@ -88,25 +58,25 @@ def test_a_user_is_root_inside_and_nobody_special_outside() -> None:
              "ps": box.run("ps").stdout.count("\\n"), "limits": [facts.limits.memory_bytes, facts.limits.pids]})
     """)
     assert seen["id"] == "0\n"
-    assert seen["map"] == ["0", str(UID), "1"]
+    assert seen["map"] == ["0", str(nobody.uid), "1"]
     assert set(seen["own"]) == {"mnt", "pid", "net", "uts", "ipc", "user", "cgroup"}
     assert (seen["capabilities"], seen["seccomp"]) == ([], "filter")
     assert seen["ps"] <= 4
     assert seen["limits"] == [None, None]
 
 
-def test_its_boundaries_hold_but_for_time_and_resources() -> None:
+def test_its_boundaries_hold_but_for_time_and_resources(said: Said) -> None:
     found = said("say([leak.boundary for leak in bare.leaks() if leak.leaks])")
     assert set(found) == {"time", "cgroup"}
 
 
 @pytest.mark.parametrize("part", ["pid", "mnt"])
-def test_parts_can_be_left_out(part: str) -> None:
+def test_parts_can_be_left_out(said: Said, part: str) -> None:
     found = said(f"say([leak.boundary for leak in bare.leaks(without={part!r}) if leak.leaks])")
     assert set(found) - {"time", "cgroup"} == ({"mnt", "pid"} if part == "mnt" else {part})
 
 
-def test_a_limit_that_would_not_hold_is_an_error_before_anything_starts() -> None:
+def test_a_limit_that_would_not_hold_is_an_error_before_anything_starts(said: Said) -> None:
     seen = said("""
     try:
         bare.container(memory="64M")
@@ -117,7 +87,7 @@ def test_a_limit_that_would_not_hold_is_an_error_before_anything_starts() -> Non
     assert seen[1] == []
 
 
-def test_a_late_command_is_ended_and_the_container_lives() -> None:
+def test_a_late_command_is_ended_and_the_container_lives(said: Said) -> None:
     seen = said("""
     with bare.container() as box:
         try:
@@ -129,7 +99,7 @@ def test_a_late_command_is_ended_and_the_container_lives() -> None:
     assert seen[1] == 0
 
 
-def test_step_by_step_the_user_namespace_comes_first() -> None:
+def test_step_by_step_the_user_namespace_comes_first(said: Said) -> None:
     seen = said("""
     with bare.steps() as box:
         try:
@@ -148,5 +118,5 @@ def test_step_by_step_the_user_namespace_comes_first() -> None:
     assert seen[1:] == [["inside", "0"], []]
 
 
-def test_without_closing_nothing_is_left() -> None:
+def test_without_closing_nothing_is_left(said: Said) -> None:
     assert said("box = bare.container(); box.run('(setsid sleep 1000 >/dev/null 2>&1 &)'); say('left')") == "left"

@@ -1,7 +1,8 @@
 """A user without privileges, made for the tests, and Python run as that user.
 
 Root imports the package first and then becomes the user for good: where the interpreter and the checkout lie may be
-closed to others. What is started later (the guard) comes from a copy that the user can read.
+closed to others. Then the process is made dumpable again (PR_SET_DUMPABLE, prctl(2)): else its own /proc would be root's.
+What is started later (the guard) comes from a copy that the user can read.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ import sandboxes
 from sandboxes.lifecycle import RUNTIME
 
 _BECOME = """
-import os, pwd, sys
+import ctypes, os, pwd, sys
 import sandboxes as sb, sandboxes.containers as c
 from sandboxes.errors import *
 user = pwd.getpwnam(os.environ["USER"])
 os.initgroups(user.pw_name, user.pw_gid)
 os.setgid(user.pw_gid)
 os.setuid(user.pw_uid)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
 sys.executable = "/usr/bin/python3"
 """
 
