@@ -23,6 +23,7 @@ from sandboxes.containers.launch import EngineProcess
 from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
 from sandboxes.kernel import Cgroup, sample
 from sandboxes.lifecycle import LABEL, Owner
+from sandboxes.lifecycle.guard import remove_cgroups
 
 CALL_S = 60
 CLOSE_S = 5
@@ -178,9 +179,13 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Nothing of this owner is left in the engine; a private engine is dead."""
+        """Nothing of this owner is left in the engine; a private engine is dead, and so is what ran below its cgroup.
+
+        The owner's other cgroups, of containers by hand and of an engine beside this one, stay as they are.
+        """
         if self._process:
             self._process.close()
+            remove_cgroups(f"{self.owner.id}/{self._process.folder.name}")
         else:
             self.api.timeout = CLOSE_S  # an engine that hangs does not keep our process from ending; the guard goes on
             with contextlib.suppress(*NO_ANSWER):

@@ -19,7 +19,6 @@ from sandboxes.containers.images.busybox import LABEL
 from sandboxes.containers.launch import found_programs
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner, owner
-from sandboxes.lifecycle.guard import remove_cgroups
 
 CHOICE = "BOUNDARIES_ENGINE"
 """Environment variable: the one tier to use, by the name of its origin."""
@@ -160,5 +159,3 @@ def _discard(dead: Engine, mine: Owner) -> None:
         return
     mine.release(dead)
     dead.close()
-    if dead.origin != reader.ORIGIN:
-        remove_cgroups(mine.id)

@@ -13,7 +13,6 @@ from sandboxes.containers import finding, private
 from sandboxes.containers.client import CALL_S, NO_ANSWER, Engine
 from sandboxes.errors import EngineUnavailable, StartFailed
 from sandboxes.lifecycle import Owner, owner
-from sandboxes.lifecycle.guard import remove_cgroups
 
 T = TypeVar("T")
 
@@ -78,10 +77,6 @@ class Swarm:
         return any(task["ServiceID"] == service for task in known) or bool(
             self.engine.api.containers(all=True, filters=labelled)
         )
-
-    def availability(self) -> str:
-        """Whether the node takes tasks: "active", "pause" or "drain"."""
-        return str(self.engine.api.inspect_node(self.node)["Spec"]["Availability"])
 
     def make(self, availability: str) -> None:
         """The node is "active", or "drain": its tasks end, and it gets no new ones. For all services on it."""
@@ -184,7 +179,6 @@ def _private() -> Engine:
         if _beside.owner is mine:
             mine.release(_beside)
             _beside.close()
-            remove_cgroups(mine.id)
         _beside = None
     if _beside is None:
         _beside = _opened(mine, found)
