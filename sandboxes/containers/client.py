@@ -36,7 +36,7 @@ class Engine:
 
     def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: EngineProcess | None) -> None:
         self.api, self.endpoint, self.owner, self._process = api, endpoint, mine, process
-        self._lock = threading.RLock()
+        self._lock, self._bringing = threading.RLock(), threading.Lock()
         self._facts: model.Engine | None = None
         self._images: dict[str, str] = {}
         self._network = ""
@@ -125,9 +125,10 @@ class Engine:
         """The name of an image that the engine has: the book's own (imported when missing), or the reader's."""
         wanted = name or book.USUAL
         if wanted in book.NAMES:
-            if wanted not in self._images:
-                self._images[wanted] = book.bring(self.api, book.book_image(wanted))
-            return self._images[wanted]
+            with self._bringing:  # once, however many ask at the same time
+                if wanted not in self._images:
+                    self._images[wanted] = book.bring(self.api, book.book_image(wanted))
+                return self._images[wanted]
         try:
             self.api.inspect_image(wanted)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound as error:
