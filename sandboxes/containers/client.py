@@ -83,11 +83,17 @@ class Engine:
         return offer if self._process is None or self._process.pressure else dataclasses.replace(offer, pressure=False)
 
     def alive(self) -> bool:
-        """It answers, now, and can start containers."""
+        """It answers, now, and can start containers. Raises Unavailable when it takes too long: that is no death."""
         try:
             return (self._process is None or self._process.alive()) and bool(
                 self.api.get(f"{self.api.base_url}/_ping", timeout=PROBE_S).ok
             )
+        except requests.exceptions.Timeout as error:
+            raise Unavailable(
+                "The container engine is slow just now; its containers were left alone.",
+                seen=f"no answer within {PROBE_S} s at {self.endpoint.url}",
+                remedy="try it again",
+            ) from error
         except NO_ANSWER:
             return False
 

@@ -44,3 +44,33 @@ def test_a_killed_engine_takes_no_other_sandbox_of_its_owner_with_it(tier: str) 
     done = python(f"BESIDE = {beside}\n{KILLED}", BOUNDARIES_ENGINE=tier)
     wanted = ["False False again", f"True {128 << 20}", "untouched"] + (["1 served 1"] if beside else [])
     assert done.stdout.splitlines() == wanted, done.stderr
+
+
+PAUSED = """
+import os, signal, sys, time
+import sandboxes.containers as c
+from sandboxes.errors import Unavailable
+from tests.faults.books import part
+kept = c.container()
+first = c.engine()
+pid = part(first.pid, "dockerd")
+os.kill(pid, signal.SIGSTOP)
+begun = time.monotonic()
+try:
+    c.container()
+except Unavailable as error:
+    print(type(error).__name__, "|", error.what, "|", error.seen, "|", error.remedy)
+finally:
+    os.kill(pid, signal.SIGCONT)
+print(time.monotonic() - begun < 10)
+with c.container() as next_one:
+    print(c.engine() is first, kept.run("echo kept").stdout.strip(), next_one.run("echo again").stdout.strip())
+"""
+
+
+def test_a_paused_engine_is_not_taken_for_a_dead_one() -> None:
+    done = python(PAUSED, BOUNDARIES_ENGINE="private")
+    said = done.stdout.splitlines()
+    assert said[0].startswith("Unavailable | The container engine is slow just now; its containers were left alone. | ")
+    assert "no answer within 2 s at unix://" in said[0] and said[0].endswith("| try it again"), done.stderr
+    assert said[1:] == ["True", "True kept again"], done.stderr
