@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -196,6 +197,15 @@ def _opened(mine: Owner, found: Engine) -> Engine:
             seen=f"{error.seen}; the containers run in {facts.name} {facts.version} ({facts.origin})",
             remedy='run the book as root; or, when your Docker is a swarm manager already, engine="reader"',
         ) from error
+
+
+def _forked() -> None:
+    """A child of fork(2) does not keep its parent's lock held; the engine stays with its owner."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _in_sequence(attempt: Callable[[], T]) -> T:
