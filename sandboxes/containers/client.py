@@ -23,6 +23,7 @@ from sandboxes.containers.launch import EngineProcess
 from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
 from sandboxes.kernel import Cgroup, sample
 from sandboxes.lifecycle import LABEL, Owner
+from sandboxes.lifecycle.guard import remove_cgroups
 
 CALL_S = 60
 CLOSE_S = 5
@@ -35,7 +36,7 @@ class Engine:
 
     def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: EngineProcess | None) -> None:
         self.api, self.endpoint, self.owner, self._process = api, endpoint, mine, process
-        self._lock = threading.RLock()
+        self._lock, self._bringing = threading.RLock(), threading.Lock()
         self._facts: model.Engine | None = None
         self._images: dict[str, str] = {}
         self._network = ""
@@ -82,11 +83,17 @@ class Engine:
         return offer if self._process is None or self._process.pressure else dataclasses.replace(offer, pressure=False)
 
     def alive(self) -> bool:
-        """It answers, now, and can start containers."""
+        """It answers, now, and can start containers. Raises Unavailable when it takes too long: that is no death."""
         try:
             return (self._process is None or self._process.alive()) and bool(
                 self.api.get(f"{self.api.base_url}/_ping", timeout=PROBE_S).ok
             )
+        except requests.exceptions.Timeout as error:
+            raise Unavailable(
+                "The container engine is slow just now; its containers were left alone.",
+                seen=f"no answer within {PROBE_S} s at {self.endpoint.url}",
+                remedy="try it again",
+            ) from error
         except NO_ANSWER:
             return False
 
@@ -124,9 +131,10 @@ class Engine:
         """The name of an image that the engine has: the book's own (imported when missing), or the reader's."""
         wanted = name or book.USUAL
         if wanted in book.NAMES:
-            if wanted not in self._images:
-                self._images[wanted] = book.bring(self.api, book.book_image(wanted))
-            return self._images[wanted]
+            with self._bringing:  # once, however many ask at the same time
+                if wanted not in self._images:
+                    self._images[wanted] = book.bring(self.api, book.book_image(wanted))
+                return self._images[wanted]
         try:
             self.api.inspect_image(wanted)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound as error:
@@ -178,9 +186,13 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Nothing of this owner is left in the engine; a private engine is dead."""
+        """Nothing of this owner is left in the engine; a private engine is dead, and so is what ran below its cgroup.
+
+        The owner's other cgroups, of containers by hand and of an engine beside this one, stay as they are.
+        """
         if self._process:
             self._process.close()
+            remove_cgroups(f"{self.owner.id}/{self._process.folder.name}")
         else:
             self.api.timeout = CLOSE_S  # an engine that hangs does not keep our process from ending; the guard goes on
             with contextlib.suppress(*NO_ANSWER):

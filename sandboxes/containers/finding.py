@@ -19,7 +19,6 @@ from sandboxes.containers.images.busybox import LABEL
 from sandboxes.containers.launch import found_programs
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner, owner
-from sandboxes.lifecycle.guard import remove_cgroups
 
 CHOICE = "BOUNDARIES_ENGINE"
 """Environment variable: the one tier to use, by the name of its origin."""
@@ -48,8 +47,8 @@ _numbers = itertools.count(1)
 def engine() -> Engine:
     """The engine of this process: found or started at the first call, and again when it has died.
 
-    Raises EngineUnavailable within 2 s when there is none, StartFailed when one does not come up, BadRequest when
-    BOUNDARIES_ENGINE names no tier.
+    Raises EngineUnavailable within 2 s when there is none, Unavailable when the one that is used does not answer in
+    time, StartFailed when one does not come up, BadRequest when BOUNDARIES_ENGINE names no tier.
     """
     global _current
     with _lock:
@@ -64,7 +63,7 @@ def engine() -> Engine:
 
 
 def find_engine() -> model.Engine:
-    """What engine() would use, found out without starting it. Raises EngineUnavailable, BadRequest."""
+    """What engine() would use, found out without starting it. Raises as engine(), but for StartFailed."""
     with _lock:
         if _current is not None and not _current.owner.closed and _current.alive():
             return _current.facts()
@@ -154,11 +153,18 @@ def _bare(engine: bool) -> model.Tier:
     return model.Tier("bare", "possible" if engine else "chosen", None, "namespaces by hand, with sb.bare")
 
 
+def _forked() -> None:
+    """A child of fork(2) does not keep its parent's lock held; the engine stays with its owner."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def _discard(dead: Engine, mine: Owner) -> None:
     """An engine inherited by fork(2) stays with its owner; ours is removed with what it held."""
     if dead.owner is not mine:
         return
     mine.release(dead)
     dead.close()
-    if dead.origin != reader.ORIGIN:
-        remove_cgroups(mine.id)

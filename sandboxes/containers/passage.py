@@ -171,3 +171,13 @@ def passage(engine: Engine) -> Passage:
             _passages.append(Passage(engine))
             engine.owner.adopt(_passages[0])
         return _passages[0]
+
+
+def _forked() -> None:
+    """A child of fork(2) has no passages yet, and does not keep its parent's lock held."""
+    global _lock
+    _lock = threading.Lock()
+    _passages.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

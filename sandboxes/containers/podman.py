@@ -109,7 +109,7 @@ def look() -> model.Engine:
 
 def open_engine(mine: Owner, folder: Path) -> Engine:
     """It runs. Raises EngineUnavailable before anything starts, StartFailed."""
-    process = PodmanService(folder, f"/boundaries-{mine.id}", mine.environment())
+    process = PodmanService(folder, f"/boundaries-{mine.id}/{folder.name}", mine.environment())
     return Engine(process.api, process.endpoint, mine, process)
 
 

@@ -232,6 +232,15 @@ def _checked(arguments: dict[str, Any]) -> Wanted:
         ) from error
 
 
+def _forked() -> None:
+    """A child of fork(2) has no pools yet, and does not keep its parent's lock held."""
+    global _lock, _open_pools
+    _lock, _open_pools = threading.Lock(), []
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def _admit(new: Pool) -> None:
     """Raises BadRequest when too many would wait."""
     with _lock:

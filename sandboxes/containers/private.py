@@ -47,5 +47,5 @@ def look() -> model.Engine:
 
 def open_engine(mine: Owner, folder: Path) -> Engine:
     """It runs. Raises EngineUnavailable before anything starts, StartFailed."""
-    process = PrivateEngine(folder, f"/boundaries-{mine.id}", mine.environment())
+    process = PrivateEngine(folder, f"/boundaries-{mine.id}/{folder.name}", mine.environment())
     return Engine(process.api, process.endpoint, mine, process)

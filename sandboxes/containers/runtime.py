@@ -13,20 +13,17 @@ import fcntl
 import json
 import os
 import platform
-import shutil
+import secrets
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from sandboxes.kernel import host
-from sandboxes.lifecycle import cache_folder
-from sandboxes.lifecycle.guard import remove_cgroups
+from sandboxes.lifecycle import MARK, cache_folder, guard, sweep
 
 PROBE_S = 5.0
-_PROBE = "probe"
 _TREE = "/sys/fs/cgroup/unified"
 TREES = {
     "as it is": ":",
@@ -34,6 +31,13 @@ TREES = {
     "unmounted": f"umount {_TREE}",
 }
 """What can be done to the version 2 tree, as the engine alone sees it, and the shell command for it; best first."""
+_FILL_ROOT = """
+mount -t tmpfs -o mode=755 tmpfs "$2"
+mkdir "$2/dev" "$2/proc"
+cp "$1" "$2/init"
+shift 2
+exec "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def chosen_runtime(paths: Mapping[str, str], apart: Sequence[str] = ()) -> Runti
 
     `paths` are those of crun (if it is there), docker-init, unshare; `apart` are unshare's words for a user namespace.
     Tried once for a crun, a kernel and a user (about 50 ms; others who ask meanwhile wait for the same answer), then
-    known from the cache.
+    known from the cache. A trial that takes too long says nothing about crun: runc now, and the next time it is tried
+    again.
     """
     if "crun" not in paths:
         return Runtime("runc")
@@ -70,7 +75,10 @@ def chosen_runtime(paths: Mapping[str, str], apart: Sequence[str] = ()) -> Runti
             if known["where"] == where:
                 return Runtime(known["name"], known["tree"])
         ways = [Runtime("crun", tree) for tree in (TREES if host().cgroups == "hybrid" else ["as it is"])]
-        found = next((way for way in ways if _runs(paths, way, apart)), Runtime("runc"))
+        try:
+            found = next((way for way in ways if _runs(paths, way, apart)), Runtime("runc"))
+        except subprocess.TimeoutExpired:
+            return Runtime("runc")
         kept.seek(0)
         kept.truncate()
         json.dump({"where": where, **asdict(found)}, kept, indent=1)
@@ -89,36 +97,61 @@ def crun_wrapper(crun: str) -> str:
 
 
 def _runs(paths: Mapping[str, str], way: Runtime, apart: Sequence[str]) -> bool:
-    """A container with limits, whose one process is docker-init saying its version, ran under crun and ended well."""
-    with tempfile.TemporaryDirectory(prefix="boundaries-") as folder:
-        bundle = Path(folder)
-        for name in ("dev", "proc"):
-            (bundle / "root" / name).mkdir(parents=True)
-        shutil.copy2(paths["docker-init"], bundle / "root/init")
-        (bundle / "config.json").write_text(json.dumps(_bundle(limits=not apart)))
-        crun = [paths["crun"], "--root", f"{folder}/state", "run", "--bundle", folder, _PROBE]
-        alone = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"]
-        try:
-            command = [paths["unshare"], *apart, *alone, "sh", "-c", f'{way.command} && exec "$@"', "sh", *crun]
-            done = subprocess.run(command, capture_output=True, timeout=PROBE_S, check=False, stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired:
-            return False
-        finally:
-            remove_cgroups(_PROBE)
+    """A container with limits, whose one process is docker-init saying its version, ran under crun and ended well.
+
+    Its root is in the memory of its mount namespace, as our folder may be where nothing is executed.
+    Raises subprocess.TimeoutExpired.
+    """
+    with _trial() as folder:
+        probe, alone = folder.name, ("--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL")
+        (folder / "root").mkdir()
+        (folder / "config.json").write_text(json.dumps(_bundle("" if apart else f"/boundaries-{probe}/{probe}")))
+        script = f"set -e\n{way.command}\n{_FILL_ROOT}"
+        fill = [paths["unshare"], *apart, *alone, "--mount-proc", "sh", "-c", script, "sh", paths["docker-init"]]
+        crun = [paths["crun"], "--root", f"{folder}/state", "run", "--bundle", str(folder), probe]
+        environment = {**os.environ, MARK: probe}
+        quiet = subprocess.DEVNULL
+        done = subprocess.run(
+            [*fill, str(folder / "root"), *crun],
+            env=environment,
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            timeout=PROBE_S,
+            check=False,
+        )
         return done.returncode == 0
 
 
-def _bundle(*, limits: bool) -> dict[str, Any]:
-    """config.json of the OCI runtime specification."""
+@contextlib.contextmanager
+def _trial() -> Iterator[Path]:
+    """A folder whose name marks what a trial starts; all of it goes in the end, or with the next sweep.
+
+    It is locked like an owner's, and each trial has one of its own: another user, or one with another cache, may be
+    trying at the same time.
+    """
+    with sweep.locked() as runtime:
+        folder = runtime / f"probe-{secrets.token_hex(4)}"
+        folder.mkdir(mode=0o700)
+        handle = sweep.lock(folder)
+    try:
+        yield folder
+    finally:
+        guard.reap(folder.name, folder)
+        os.close(handle)
+
+
+def _bundle(cgroup_path: str) -> dict[str, Any]:
+    """config.json of the OCI runtime specification; without a path of a cgroup, no limits."""
     kinds = ("pid", "mount", "ipc", "uts", "network")
     resources = {"memory": {"limit": 64 << 20}, "pids": {"limit": 16}, "cpu": {"quota": 50000, "period": 100000}}
-    cgroup = {"cgroupsPath": f"/boundaries-{_PROBE}/{_PROBE}", "resources": resources}
+    cgroup = {"cgroupsPath": cgroup_path, "resources": resources}
     return {
         "ociVersion": "1.0.0",
         "process": {"user": {"uid": 0, "gid": 0}, "args": ["/init", "--version"], "cwd": "/", "env": ["PATH=/"]},
         "root": {"path": "root", "readonly": True},
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
-        "linux": {"namespaces": [{"type": kind} for kind in kinds], **(cgroup if limits else {})},
+        "linux": {"namespaces": [{"type": kind} for kind in kinds], **(cgroup if cgroup_path else {})},
     }
 
 

@@ -52,7 +52,8 @@ def container(
     of this machine. `env` are variables of everything that runs in it. `ports` {8080: None} publishes a port on a free
     one of this machine's loopback, {8080: 9000} on that one; facts().ports tells.
 
-    Raises BadRequest before anything starts, EngineUnavailable, LimitIgnored, StartFailed.
+    Raises BadRequest before anything starts, EngineUnavailable, Unavailable when the engine does not answer in time,
+    LimitIgnored, StartFailed.
     Source: Docker Engine API, "Create a container"; cgroups(7), capabilities(7), seccomp(2).
     """
     asked = wanted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,6 @@ from sandboxes.containers import finding, private
 from sandboxes.containers.client import CALL_S, NO_ANSWER, Engine
 from sandboxes.errors import EngineUnavailable, StartFailed
 from sandboxes.lifecycle import Owner, owner
-from sandboxes.lifecycle.guard import remove_cgroups
 
 T = TypeVar("T")
 
@@ -78,10 +78,6 @@ class Swarm:
         return any(task["ServiceID"] == service for task in known) or bool(
             self.engine.api.containers(all=True, filters=labelled)
         )
-
-    def availability(self) -> str:
-        """Whether the node takes tasks: "active", "pause" or "drain"."""
-        return str(self.engine.api.inspect_node(self.node)["Spec"]["Availability"])
 
     def make(self, availability: str) -> None:
         """The node is "active", or "drain": its tasks end, and it gets no new ones. For all services on it."""
@@ -184,7 +180,6 @@ def _private() -> Engine:
         if _beside.owner is mine:
             mine.release(_beside)
             _beside.close()
-            remove_cgroups(mine.id)
         _beside = None
     if _beside is None:
         _beside = _opened(mine, found)
@@ -202,6 +197,15 @@ def _opened(mine: Owner, found: Engine) -> Engine:
             seen=f"{error.seen}; the containers run in {facts.name} {facts.version} ({facts.origin})",
             remedy='run the book as root; or, when your Docker is a swarm manager already, engine="reader"',
         ) from error
+
+
+def _forked() -> None:
+    """A child of fork(2) does not keep its parent's lock held; the engine stays with its owner."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _in_sequence(attempt: Callable[[], T]) -> T:

@@ -57,7 +57,7 @@ def thaw(owner_id: str, root: Path = CGROUPS) -> None:
 
 
 def cgroups(owner_id: str, root: Path = CGROUPS) -> list[Path]:
-    """boundaries-ID in every hierarchy."""
+    """boundaries-ID in every hierarchy; of an "ID/NAME", what is called so in it."""
     return [top for base in (root, *root.glob("*/")) if (top := base / f"boundaries-{owner_id}").is_dir()]
 
 

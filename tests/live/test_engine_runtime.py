@@ -6,9 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from sandboxes.containers import private, runtime
+from sandboxes.containers.runtime import Runtime
+from sandboxes.errors import EngineUnavailable
+from sandboxes.lifecycle import sweep
+from tests.machine import births, left_of
 
 pytestmark = [
     pytest.mark.usefixtures("engine_ready"),
@@ -67,3 +74,72 @@ def test_where_no_container_runs_under_crun_runc_makes_them(tmp_path: Path) -> N
     broken.chmod(0o755)
     said = use(tmp_path, PATH=f"{broken.parent}:{os.environ['PATH']}")
     assert said == ["True runc runc", *REST]
+
+
+@pytest.fixture
+def paths() -> dict[str, str]:
+    """The programs of a private engine, with crun."""
+    try:
+        found = private.programs()
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    if "crun" not in found:
+        pytest.skip("crun is not installed")
+    return found
+
+
+@pytest.fixture
+def slow(tmp_path: Path, paths: dict[str, str]) -> dict[str, str]:
+    """The same, but for a crun that makes its cgroup and comes to no end."""
+    path = tmp_path / "crun"
+    tree = next(place for place in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if Path(place).is_dir())
+    path.write_text(f'#!/bin/sh\nmkdir "{tree}/boundaries-$(basename "$5")" && sleep 1000\n')
+    path.chmod(0o755)
+    return {**paths, "crun": str(path)}
+
+
+def test_a_trial_that_took_too_long_is_no_verdict(
+    slow: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(runtime, "PROBE_S", 0.3)
+    assert runtime.chosen_runtime(slow) == Runtime("runc")
+    assert (tmp_path / "boundaries/runtime.json").read_text() == ""
+
+
+def test_two_trials_at_once_come_to_the_same_verdict(paths: dict[str, str], tmp_path: Path) -> None:
+    script = "from sandboxes.containers import private, runtime; print(runtime.chosen_runtime(private.programs()))"
+    said = set()
+    for _ in range(2):
+        trials = [
+            subprocess.Popen(
+                [sys.executable, "-c", script],
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / f"{time.monotonic_ns()}")},
+            )
+            for _ in range(3)
+        ]
+        said |= {trial.communicate(timeout=60)[0] for trial in trials}
+    assert said == {f"{runtime.chosen_runtime(paths)}\n"}
+
+
+def test_nothing_is_left_of_a_trial_whose_process_was_killed(slow: dict[str, str], tmp_path: Path) -> None:
+    earlier = births().owners()
+    doomed = subprocess.Popen(
+        [sys.executable, "-c", f"from sandboxes.containers import runtime; runtime.chosen_runtime({slow!r})"],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+    )
+    until = time.monotonic() + 5
+    kinds: set[str] = set()
+    while kinds != {"processes", "cgroups", "folders"} and time.monotonic() < until:
+        time.sleep(0.02)
+        news = births().owners() - earlier
+        kinds = {text.partition(":")[0] for name in news for text in left_of(name)}
+    doomed.kill()
+    doomed.wait()
+    assert kinds == {"processes", "cgroups", "folders"}
+    (trial,) = news
+    assert left_of(trial), "nobody was there to remove it"
+    sweep.sweep()
+    assert left_of(trial) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +87,24 @@ def test_what_a_second_engine_gets_is_the_file_in_the_cache(box: ContainerSandbo
     sums = [path.read_text() for path in folder.glob("debian-*.tar.sha256")]
     assert any(line.startswith(tag) for line in sums), "an image is called by the content of its archive"
     assert not list(folder.glob(".debian-*-*")), "nothing is left of its making"
+
+
+AT_ONCE = """
+import threading
+import sandboxes.containers as c
+from concurrent.futures import ThreadPoolExecutor
+c.engine()
+together = threading.Barrier(6)
+def one(number):
+    together.wait()
+    with c.container(image="debian", memory=None, cpus=None, pids=None) as box:
+        return box.run(["echo", str(number)]).stdout.strip()
+with ThreadPoolExecutor(6) as threads:
+    print(*threads.map(one, range(6)))
+"""
+
+
+@pytest.mark.usefixtures("box")
+def test_it_is_brought_once_when_many_threads_ask_a_new_engine_for_it() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout == "0 1 2 3 4 5\n", done.stderr

@@ -214,7 +214,8 @@ def test_a_closed_service_is_gone_and_its_timeline_stays(web: Service) -> None:
     web.close()
     web.close()
     assert containers_of(web) == set()
-    assert swarm("private").availability() == "active", "what it drained it left active"
+    node = swarm("private").engine.api.inspect_node(swarm("private").node)
+    assert node["Spec"]["Availability"] == "active", "what it drained it left active"
     assert web.timeline()[-1].desired == 3
     for call in (
         web.tasks,
