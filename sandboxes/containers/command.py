@@ -13,7 +13,7 @@ import docker
 import requests
 import urllib3
 
-from sandboxes.containers import members
+from sandboxes.containers import ending, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.output import Streams, Told
 from sandboxes.containers.stream import Stream
@@ -27,11 +27,6 @@ MARK = "BOUNDARIES_COMMAND"
 REFUSED = "OCI runtime exec failed"
 ANSWER_S = 60.0
 _NO_CONTAINERD = "connection error: desc ="
-_KILL_INSIDE = """
-for entry in /proc/[0-9]*; do
-  tr '\\0' '\\n' < "$entry/environ" | grep -qxF -- "$1" && kill -9 "${entry#/proc/}"
-done 2>/dev/null
-"""
 NOT_THERE = (docker.errors.APIError, *NO_ANSWER)
 """What the engine's client meets when container or engine are gone."""
 _TIMED_OUT = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
@@ -193,25 +188,34 @@ def own_words(code: int | None, streams: Streams) -> tuple[str, str]:
 def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
     """Afterwards no process of the command is left, or none will be once a frozen container is resumed.
 
-    How that was done, in words.
+    How that was done, in words. What may escape is what `ending` does not find. When the command itself outlives that,
+    the whole container is killed, and a later call to it says why.
     """
-    wait_s, frozen = 2.0, False
+    wait_s, frozen, all_dead = 2.0, False, True
+    _, engine_pid, _ = command.state()
     try:
         frozen = is_frozen(cgroup())
         wait_s = 0.05 if frozen else wait_s
-        members.kill_marked(cgroup(), command.mark, wait_s)
+        all_dead = ending.kill(cgroup(), command.mark, engine_pid, wait_s)
     except (PermissionError, SandboxError):
-        with contextlib.suppress(docker.errors.APIError, OSError):
-            inside = ("sh", "-c", _KILL_INSIDE, "sh", command.mark)
-            killer = prepare(command.engine, command.container_id, inside, output=False)
-            killer.engine.api.exec_start(killer.exec_id, detach=True)
-            killer.exit_code(2.0)
+        _kill_inside(command, cgroup, engine_pid)
     if command.exit_code(wait_s) is not None:
-        return "it was killed with all its processes"
+        return "it was killed with all its processes" if all_dead else "it was killed, and some it had started live on"
     if frozen:
         return "it is killed, and ends when its container is resumed"
+    reasons.note_end(command.container_id, f"killed, as a command could not be ended alone: {shown(command.argv)}")
     command.engine.api.kill(command.container_id)
     return "it could not be killed alone, so the whole container was"
+
+
+def _kill_inside(command: Command, cgroup: Callable[[], Cgroup], engine_pid: int) -> None:
+    """By programs of the container, as its user and as root, where this user may not signal its processes."""
+    words = ending.words_inside(cgroup, command.mark, engine_pid)
+    for user in ("", "0"):
+        with contextlib.suppress(docker.errors.APIError, OSError):
+            killer = prepare(command.engine, command.container_id, words, Setting(user=user), output=False)
+            killer.engine.api.exec_start(killer.exec_id, detach=True)
+            killer.exit_code(2.0)
 
 
 def shown(argv: tuple[str, ...]) -> str:

@@ -115,14 +115,18 @@ class Job:
         if self.host_pid is None or not self.running():
             return
         try:
-            members.signal_marked(self.host_pid, self._command.mark, number)
+            members.send(self._cgroup(), self.host_pid, number)
         except PermissionError:
             words = ("kill", f"-{name}", str(self.pid))
             killer = command.prepare(self._command.engine, self._command.container_id, words, output=False)
             killer.engine.api.exec_start(killer.exec_id, detach=True)
 
     def stop(self) -> None:
-        """It and its children are dead (SIGKILL). Safe to repeat."""
+        """It and its children are dead (SIGKILL). Does nothing when it has ended itself. Safe to repeat.
+
+        A child escapes that left its session, its environment and its parent: setsid(2), `env -i`, and a parent that
+        ended. When it cannot be killed alone, its whole container is; the next call there says so.
+        """
         if self.running():
             with contextlib.suppress(*command.NOT_THERE):  # its container ended meanwhile, and it with it
                 command.end(self._command, self._cgroup)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,40 +60,16 @@ def by_engine_pid(cgroup: Cgroup, engine_pid: int) -> tuple[int, int] | None:
     return None
 
 
-def marked(cgroup: Cgroup, mark: str) -> list[int]:
-    """Members whose initial environment has the line `mark` (proc_pid_environ(5)). Raises PermissionError."""
-    return [pid for pid, _ in live(cgroup) if _carries(pid, mark)]
+def send(cgroup: Cgroup, pid: int, number: signal.Signals) -> None:
+    """The signal has been sent, unless the process has ended.
 
-
-def kill_marked(cgroup: Cgroup, mark: str, deadline_s: float = 2.0) -> bool:
-    """True: every marked member is dead. False: some outlived the deadline. Raises PermissionError."""
-    until = time.monotonic() + deadline_s
-    while time.monotonic() < until:
-        pids = marked(cgroup, mark)
-        if not pids:
-            return True
-        for pid in pids:
-            signal_marked(pid, mark, signal.SIGKILL)
-        time.sleep(0.005)
-    return False
-
-
-def signal_marked(pid: int, mark: str, number: signal.Signals) -> None:
-    """A pidfd (pidfd_open(2)) is taken before looking again, so that no reused number is hit.
-
-    Does nothing when it has ended. Raises PermissionError.
+    A pidfd (pidfd_open(2)) is taken before looking whether it is a member, so that no reused number of another place is
+    hit. Raises PermissionError.
     """
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(pid)
         try:
-            if _carries(pid, mark):
+            if pid in cgroup.pids():
                 signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
-
-
-def _carries(pid: int, mark: str) -> bool:
-    try:
-        return mark.encode() in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return False

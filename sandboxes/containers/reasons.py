@@ -7,6 +7,13 @@ import docker
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.errors import SandboxError, SandboxGone, StartFailed, Unavailable
 
+_ended: dict[str, str] = {}
+
+
+def note_end(container_id: str, why: str) -> None:
+    """The container was ended from here for this reason, which its reader gets to know at the next call."""
+    _ended[container_id] = why
+
 
 def not_started(error: docker.errors.APIError) -> StartFailed:
     """The engine refused to make or start a container."""
@@ -31,5 +38,6 @@ def gone(engine: Engine, container_id: str, name: str, error: Exception) -> Sand
     if state["Running"]:
         return Unavailable(f"Container {name} runs, and the engine refused.", seen=str(error), remedy="try it again")
     why = "the kernel killed it for memory" if state.get("OOMKilled") else f"exit status {state.get('ExitCode')}"
+    why = _ended.get(container_id, why)
     seen = f"{why} {state.get('Error', '')}".strip()
     return SandboxGone(f"Container {name} has ended.", seen=seen, remedy="start a new one")

@@ -94,7 +94,10 @@ class Terminal(Closing):
         return None
 
     def close(self) -> None:
-        """The program and its children are dead. Safe to repeat."""
+        """The program and its children are dead; what may escape is what may escape Job.stop(). Safe to repeat.
+
+        When it cannot be killed alone, its whole container is; the next call there says so.
+        """
         if self._closed:
             return
         if self.running():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes import containers, kernel
-from sandboxes.containers import ContainerSandbox, members
+from sandboxes.containers import ContainerSandbox, ending
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone, StartFailed
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -76,7 +76,7 @@ def test_a_deadline_ends_it_also_when_the_host_may_not_kill_it(
     def forbidden(*_: object) -> bool:
         raise PermissionError
 
-    monkeypatch.setattr(members, "kill_marked", forbidden)
+    monkeypatch.setattr(ending, "kill", forbidden)
     with pytest.raises(RunTimeout):
         box.run("setsid sleep 4003 & sleep 4004", timeout_s=0.7)
     assert not {name for name in names(box) if "400" in name}

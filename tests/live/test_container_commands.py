@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sandboxes import containers, kernel
-from sandboxes.containers import ContainerSandbox
+from sandboxes.containers import ContainerSandbox, command, ending
 from sandboxes.errors import RunTimeout, SandboxGone, StartFailed, Unavailable
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -144,6 +144,53 @@ def test_closing_a_terminal_ends_what_runs_in_it(box: ContainerSandbox) -> None:
     assert not [process.command for process in box.processes() if "410" in process.command]
     with pytest.raises(SandboxGone):
         terminal.write("echo\r")
+
+
+WITHOUT_MARK = "env -i sleep 4201 & sleep 4202"
+
+
+def left(box: ContainerSandbox) -> list[str]:
+    return [process.command for process in box.processes() if "42" in process.command]
+
+
+def test_what_dropped_its_environment_is_ended_too(box: ContainerSandbox) -> None:
+    with pytest.raises(RunTimeout, match="killed with all its processes"):
+        box.run(WITHOUT_MARK, timeout_s=0.7)
+    assert left(box) == []
+    with pytest.raises(RunTimeout, match="killed with all its processes"):
+        box.run("(env -i sleep 4203 &); sleep 4208", timeout_s=0.7)
+    assert left(box) == [], "its session gives it away when its parent has ended"
+    job = box.start(WITHOUT_MARK)
+    until(lambda: len(left(box)) == 2)
+    job.stop()
+    assert left(box) == []
+    terminal = box.terminal()
+    terminal.write("env -i sleep 4204 &\r")
+    until(lambda: len(left(box)) == 1)
+    terminal.close()
+    assert left(box) == [] and box.run("echo alive").stdout == "alive\n"
+
+
+def test_a_command_of_another_user_is_ended_without_its_container() -> None:
+    with containers.container(profile="open") as opened:
+        job = opened.start("su - reader -c 'sleep 4205; true'")
+        until(lambda: left(opened) != [] and any(p.command == "sleep 4205" for p in opened.processes()))
+        job.stop()
+        assert left(opened) == [] and job.wait().exit_code == 137
+        job = opened.start("exec env -i sleep 4206")
+        until(lambda: "sleep 4206" in left(opened))
+        job.signal("TERM")
+        assert job.wait(5).exit_code == 143
+        assert opened.run("echo alive").stdout == "alive\n"
+
+
+def test_a_container_that_had_to_go_with_its_command_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending, "kill", lambda *_: False)
+    monkeypatch.setattr(command.Command, "exit_code", lambda *_: None)
+    with containers.container() as box:
+        box.start("sleep 4207").stop()
+        with pytest.raises(SandboxGone, match="could not be ended alone: sleep 4207"):
+            box.run("true")
 
 
 def test_a_paused_container_stands_still_and_says_so(box: ContainerSandbox) -> None:
