@@ -22,7 +22,10 @@ from sandboxes.kernel import Cgroup, is_frozen
 from sandboxes.model import Result
 
 MARK = "BOUNDARIES_COMMAND"
-"""Environment variable by which all processes of one command are found, also those that left its session."""
+"""Environment variable by which the processes of one command are found, also those that left its session.
+
+Not those that dropped it, as by `env -i`: they live until their container is closed.
+"""
 
 REFUSED = "OCI runtime exec failed"
 ANSWER_S = 60.0
@@ -191,9 +194,8 @@ def own_words(code: int | None, streams: Streams) -> tuple[str, str]:
 
 
 def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
-    """Afterwards no process of the command is left, or none will be once a frozen container is resumed.
-
-    How that was done, in words.
+    """Afterwards no process that has the command's environment is left, or none will be once a frozen container is
+    resumed. How that was done, in words.
     """
     wait_s, frozen = 2.0, False
     try:
@@ -207,7 +209,7 @@ def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
             killer.engine.api.exec_start(killer.exec_id, detach=True)
             killer.exit_code(2.0)
     if command.exit_code(wait_s) is not None:
-        return "it was killed with all its processes"
+        return "it was killed with all processes that have its environment"
     if frozen:
         return "it is killed, and ends when its container is resumed"
     command.engine.api.kill(command.container_id)

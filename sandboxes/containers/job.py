@@ -122,7 +122,7 @@ class Job:
             killer.engine.api.exec_start(killer.exec_id, detach=True)
 
     def stop(self) -> None:
-        """It and its children are dead (SIGKILL). Safe to repeat."""
+        """It and its children are dead (SIGKILL), but for those that dropped its environment. Safe to repeat."""
         if self.running():
             with contextlib.suppress(*command.NOT_THERE):  # its container ended meanwhile, and it with it
                 command.end(self._command, self._cgroup)

@@ -94,7 +94,7 @@ class Terminal(Closing):
         return None
 
     def close(self) -> None:
-        """The program and its children are dead. Safe to repeat."""
+        """The program and its children are dead, but for those that dropped its environment. Safe to repeat."""
         if self._closed:
             return
         if self.running():
