@@ -1,7 +1,7 @@
 """A user without privileges, made for the tests, and Python run as that user.
 
 Root imports the package first and then becomes the user for good: where the interpreter and the checkout lie may be
-closed to others. Then the process is made dumpable again (PR_SET_DUMPABLE, prctl(2)): else its own /proc would be root's.
+closed to others. Then it is made dumpable again (PR_SET_DUMPABLE, prctl(2)): else its own /proc would be root's.
 What is started later (the guard) comes from a copy that the user can read.
 """
 
