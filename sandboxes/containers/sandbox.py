@@ -96,8 +96,7 @@ class ContainerSandbox(ReachedContainer):
         `stdin` is its whole input; without it, input is at its end from the start. `cwd`, `user` and `env` are those of
         this command alone. `output` is called with "stdout" or "stderr" and a piece of text, as it arrives.
         A command that the kernel killed for memory has exit code 137, and sample().memory.oom_kills has grown.
-        Raises BadRequest, SandboxGone, and RunTimeout after `timeout_s`: then it has been killed with all processes
-        that have its environment. One that dropped it, as by `env -i`, lives until the container is closed.
+        Raises BadRequest, SandboxGone, and RunTimeout after `timeout_s`: then it has been ended with its children.
         """
         argv = request.argv(command_)
         timeout_s = request.number("timeout_s", timeout_s, least=0.01, most=LONGEST_RUN_S)

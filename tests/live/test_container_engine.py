@@ -186,7 +186,7 @@ def test_a_user_without_privileges_uses_an_engine_that_lets_them(apart: PrivateE
     socket.chmod(0o660)
     assert done.stdout.split("\n")[:4] == [
         "True 8 64",
-        "it was killed with all processes that have its environment; its output until then: (none)",
+        "it was killed with all its processes; its output until then: (none)",
         "False",
         "True False",
     ], done.stderr
