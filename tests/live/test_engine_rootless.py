@@ -53,7 +53,7 @@ def test_a_container_runs_in_a_user_namespace_without_limits(learner: User) -> N
         "None 1 8",
         "True",
         "False",
-        "it was killed with all processes that have its environment; its output until then: (none)",
+        "it was killed with all its processes; its output until then: (none)",
         "False",
     ], errors
 
