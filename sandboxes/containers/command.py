@@ -191,8 +191,9 @@ def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
     How that was done, in words. What may escape is what `ending` does not find. When the command itself outlives that,
     the whole container is killed, and a later call to it says why.
     """
-    wait_s, frozen, all_dead = 2.0, False, True
-    _, engine_pid, _ = command.state()
+    wait_s, frozen, all_dead, engine_pid = 2.0, False, True, 0
+    with contextlib.suppress(*NOT_THERE):  # an engine that does not answer keeps nobody from being killed
+        engine_pid = command.state()[1]
     try:
         frozen = is_frozen(cgroup())
         wait_s = 0.05 if frozen else wait_s

@@ -96,7 +96,8 @@ class ContainerSandbox(ReachedContainer):
         `stdin` is its whole input; without it, input is at its end from the start. `cwd`, `user` and `env` are those of
         this command alone. `output` is called with "stdout" or "stderr" and a piece of text, as it arrives.
         A command that the kernel killed for memory has exit code 137, and sample().memory.oom_kills has grown.
-        Raises BadRequest, SandboxGone, and RunTimeout after `timeout_s`: then it has been ended with its children.
+        Raises BadRequest, SandboxGone, and RunTimeout after `timeout_s`: then it has been ended with its children (what
+        may escape is what may escape Job.stop()), or its container with it when nothing less helped, as the error says.
         """
         argv = request.argv(command_)
         timeout_s = request.number("timeout_s", timeout_s, least=0.01, most=LONGEST_RUN_S)

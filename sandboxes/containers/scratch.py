@@ -3,7 +3,8 @@ only, and neither a root file system kept in memory nor tmpfs is on one.
 
 For a private engine it is a small file system of its own on a loop device (loop(4)), mounted where the engine alone
 sees it: its size is bounded, and when the engine ends the kernel takes mount, device and file away. For the reader's
-own engine it is a folder of this machine's disk.
+own engine it is a folder of this machine's disk, in one that only its owner can enter, so that the container's user may
+write to it whoever that is on this machine.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ class Scratch:
         name = f"scratch-{secrets.token_hex(4)}"
         self._entering: list[str] = []
         if engine.pid is None or engine.folder is None:
-            self.source = cache_folder() / f"{name}-{engine.owner.id}"
+            self._outer = cache_folder() / f"{name}-{engine.owner.id}"
+            self.source = self._outer / "scratch"
             seen = self.source
         else:
-            self.source = engine.folder / name
+            self._outer = self.source = engine.folder / name
             inside = inside_pid(engine.pid)
             self._entering = [_program("nsenter"), "--target", str(inside), "--mount", "--"]
             seen = Path(f"/proc/{inside}/root{self.source}")
@@ -88,15 +90,15 @@ class Scratch:
         if self._entering:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 _call([*self._entering, "umount", "--lazy", str(self.source)])
-        shutil.rmtree(self.source, ignore_errors=True)
-        self._engine.owner.forget_command(self.source.name)
+        shutil.rmtree(self._outer, ignore_errors=True)
+        self._engine.owner.forget_command(self._outer.name)
 
     def _make(self) -> None:
         if not self._entering:
-            self._engine.owner.leave_command(self.source.name, ["rm", "-rf", "--", str(self.source)])
-            self.source.mkdir(mode=0o700)
-            with contextlib.suppress(PermissionError):  # not root: the folder is ours, and the container may not write
-                os.chown(self.source, READER, READER)
+            self._engine.owner.leave_command(self._outer.name, ["rm", "-rf", "--", str(self._outer)])
+            self._outer.mkdir(mode=0o700)
+            self.source.mkdir()
+            self.source.chmod(0o777)  # mkdir's mode is cut by the umask
             return
         self.source.mkdir(mode=0o700)
         file = self.source.with_suffix(".img")

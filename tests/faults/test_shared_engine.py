@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import pytest
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.lifecycle import LABEL
 from tests.faults.books import ANSWERING, Book, book, gone, gone_after_s, held, part, python
+from tests.live.unprivileged import user
 from tests.machine import left_of
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
@@ -79,3 +81,29 @@ def test_an_engine_that_hangs_does_not_keep_a_book_from_ending(shared: PrivateEn
             os.kill(daemon, signal.SIGCONT)
         gone(last, 30.0)
         assert held(shared.api, last.id) == set()
+
+
+WRITING = """
+import os, pathlib
+box = c.container(io="40M")
+print(box.run("echo kept > /scratch/note; cat /scratch/note; stat -c %u /scratch/note").stdout.split())
+cache = pathlib.Path.home() / ".cache/boundaries"
+outer, = cache.glob("scratch-*")
+print(oct(outer.stat().st_mode), os.geteuid() != 1000)
+box.close()
+print(list(cache.glob("scratch-*")))
+"""
+
+
+def test_whoever_the_owner_is_the_container_writes_to_its_disk_and_nobody_else_gets_there(
+    shared: PrivateEngine,
+) -> None:
+    with contextlib.ExitStack() as users:
+        learner = [users.enter_context(user(subordinate=False)) for _ in range(2)][1]  # one of them is not number 1000
+        path = learner.home / "docker.sock"
+        os.link(shared.endpoint.url.removeprefix("unix://"), path)
+        path.chmod(0o666)
+        said, errors = learner.run(WRITING, DOCKER_HOST=f"unix://{path}", BOUNDARIES_ENGINE="reader")
+    if "LimitIgnored" in errors:
+        pytest.skip("the homes of this machine are on no disk whose rate can be limited")
+    assert said == ["['kept', '1000']", "0o40700 True", "[]"], errors
