@@ -26,7 +26,10 @@ ABILITIES = ("pause", "networks", "swarm", "user_namespaces", "psi")
 
 
 def doctor(*, as_json: bool) -> int:
-    """Print the findings; 0, or 1 when something that the pages need is missing. Starts no container and no page."""
+    """Print the findings; 0, or 1 when something that the pages need is missing. Starts no engine and no page.
+
+    It may run a tiny container and boot a tiny guest, once, to learn what works here (sandboxes.doctor).
+    """
     found = findings()
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")

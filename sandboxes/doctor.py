@@ -1,4 +1,4 @@
-"""What sandboxes will run on here, found out without starting any."""
+"""What sandboxes will run on here, found out without starting any but a trial of each kind, once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sandboxes import containers, guests, kernel
-from sandboxes.errors import SandboxError
+from sandboxes.errors import GuestUnavailable, SandboxError
 from sandboxes.model import Accelerator, Engine, Problem, Report, Tier
 
 QEMU_VERSION_S = 10.0
@@ -16,8 +16,9 @@ QEMU_VERSION_S = 10.0
 def doctor() -> Report:
     """Host, container engine, accelerator and guest parts, and a problem for each thing that is missing.
 
-    No container and no private engine is started. The first call after the machine booted may start one canary guest,
-    to learn whether KVM works (5 s at the most); its verdict is kept. What is missing is a problem in the report,
+    No engine is started. The first call on a machine may run one tiny container with crun, to learn whether crun works
+    here (0.1 s), and the first call after it booted one canary guest, to learn whether KVM does (5 s at the most);
+    their verdicts are kept. What is missing is a problem in the report,
     nothing is raised. Source: proc(5), cgroups(7), the engine's /version and /info, QEMU's own words.
     """
     problems: list[Problem] = []
@@ -29,7 +30,7 @@ def doctor() -> Report:
         host=kernel.host(),
         engine=engine,
         accelerator=_accelerator(parts, problems),
-        guest=_guest(parts),
+        guest=_guest(parts, problems),
         problems=tuple(problems),
         date=datetime.now(UTC).isoformat(timespec="minutes"),
         pools=containers.pool_costs(),
@@ -79,15 +80,23 @@ def _missing(parts: guests.GuestParts) -> list[Problem]:
     ]
 
 
-def _guest(parts: guests.GuestParts) -> dict[str, str]:
+def _version(qemu: str) -> str:
+    try:
+        done = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=QEMU_VERSION_S, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise GuestUnavailable(
+            "QEMU does not say its version.", seen=f"no answer within {QEMU_VERSION_S} s: {qemu}", remedy="try it again"
+        ) from late
+    return done.stdout.splitlines()[0].removeprefix("QEMU emulator version ") if done.stdout else "?"
+
+
+def _guest(parts: guests.GuestParts, problems: list[Problem]) -> dict[str, str]:
     facts = {}
     if parts.qemu:
-        done = subprocess.run(
-            [parts.qemu, "--version"], capture_output=True, text=True, timeout=QEMU_VERSION_S, check=False
-        )
-        facts["qemu_version"] = (
-            done.stdout.splitlines()[0].removeprefix("QEMU emulator version ") if done.stdout else "?"
-        )
+        try:
+            facts["qemu_version"] = _version(parts.qemu)
+        except SandboxError as error:
+            problems.append(_problem(error))
     if parts.kernel:
         facts["kernel"] = parts.kernel.release
     facts["firmware"] = parts.firmware.stem if parts.firmware else "SeaBIOS"

@@ -14,18 +14,27 @@ from rich.table import Table
 from book.bench import bare, containers, guests
 from book.bench.row import Row, as_data
 from book.console import console, note
+from sandboxes.errors import SandboxError
 
 LEAST_PAIRS = 15
 ROWS: tuple[Row, ...] = (*containers.ROWS, *bare.ROWS, *guests.ROWS)
 
 
 def bench(target: Path | None, *, pairs: int = LEAST_PAIRS, only: Sequence[str] = ()) -> int:
-    """Measure every row, or those named, and print a table; with `target` write rows as JSON (to stdout for "-")."""
-    found = []
+    """Measure every row, or those named, and print a table; with `target` write rows as JSON (to stdout for "-").
+
+    A row that cannot be measured is told and left out: then 1 is returned, else 0.
+    """
+    found, failed = [], []
     for row in ROWS:
         if not only or row.id in only:
             note(f"{row.id}, {pairs} pairs")
-            seen = row.measure(pairs, lambda text: console.print(f"  {text}", style="dim", markup=False))
+            try:
+                seen = row.measure(pairs, lambda text: console.print(f"  {text}", style="dim", markup=False))
+            except SandboxError as error:
+                note(f"{row.id} was not measured: {error}")
+                failed.append(row.id)
+                continue
             found.append(as_data(row, seen))
     console.print(_table(found))
     if target is not None:
@@ -34,7 +43,7 @@ def bench(target: Path | None, *, pairs: int = LEAST_PAIRS, only: Sequence[str] 
             sys.stdout.write(text)
         else:
             target.write_text(text)
-    return 0
+    return 1 if failed else 0
 
 
 def _table(found: Sequence[dict[str, Any]]) -> Table:

@@ -108,7 +108,15 @@ DOCKER_CLIENT = Need(
     _on_path("docker"),
 )
 
-BENCH = (DOCKER_CLIENT,)
+CRUN = Need(
+    "crun",
+    ("crun",),
+    "is what containers by hand are measured against",
+    "some rows of the bench have nothing to compare with",
+    _on_path("crun"),
+)
+
+BENCH = (DOCKER_CLIENT, CRUN)
 
 TESTS = (
     DOCKER_CLIENT,

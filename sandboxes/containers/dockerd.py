@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandboxes.containers import runtime
-from sandboxes.containers.launch import EXEC_ROOT, EngineProcess, found_programs, in_namespaces, make_folder
+from sandboxes.containers.launch import (
+    EXEC_ROOT,
+    VERSION_S,
+    EngineProcess,
+    found_programs,
+    in_namespaces,
+    make_folder,
+    said,
+)
 from sandboxes.errors import EngineUnavailable
 
 TUNING = {"GOGC": "400"}
@@ -67,6 +74,6 @@ def programs(*more: str) -> dict[str, str]:
 
 
 def version(dockerd: str) -> str:
-    """The version of the dockerd that would be started."""
-    said = subprocess.run([dockerd, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
-    return said.removeprefix("Docker version ").split(",")[0].split("+")[0].strip()
+    """The version of the dockerd that would be started. Raises EngineUnavailable when it does not say it."""
+    told = said([dockerd, "--version"], VERSION_S).stdout
+    return told.removeprefix("Docker version ").split(",")[0].split("+")[0].strip()

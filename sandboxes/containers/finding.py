@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +15,7 @@ from sandboxes import model, request
 from sandboxes.containers import podman, private, reader, rootless
 from sandboxes.containers.client import Engine
 from sandboxes.containers.images.busybox import LABEL
-from sandboxes.containers.launch import found_programs
+from sandboxes.containers.launch import found_programs, said
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner, owner
 
@@ -31,7 +30,7 @@ class Tier(Protocol):
     ORIGIN: str
 
     def look(self) -> model.Engine:
-        """What it would be, found out without starting it. Raises EngineUnavailable: why not here."""
+        """What it would be, found out without starting it (but see runtime.py). Raises EngineUnavailable: why not."""
 
     def open_engine(self, mine: Owner, folder: Path) -> Engine:
         """It answers. Raises EngineUnavailable before anything starts, StartFailed when it does not come up."""
@@ -146,7 +145,10 @@ def _bare(engine: bool) -> model.Tier:
     if len(programs) < 2:
         return model.Tier("bare", "not here", None, "not installed: unshare", "apt-get install util-linux")
     trial = [programs["unshare"], *words, programs["true"]]
-    done = subprocess.run(trial, capture_output=True, text=True, timeout=PROBE_S, check=False)
+    try:
+        done = said(trial, PROBE_S)
+    except EngineUnavailable as late:
+        return model.Tier("bare", "not here", None, late.seen, late.remedy)
     if done.returncode:
         remedy = "allow user namespaces (sysctl user.max_user_namespaces), or run the book as root"
         return model.Tier("bare", "not here", None, done.stderr.strip(), remedy)

@@ -26,6 +26,7 @@ from sandboxes.kernel import host
 
 START_S = 30.0
 TRIAL_S = 5.0
+VERSION_S = 10.0
 EVERYWHERE = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 """After the caller's PATH: the programs of an engine are often where only root looks."""
 EXEC_ROOT = "/run/docker"
@@ -165,13 +166,27 @@ def in_namespaces(unshare: str, apart: Sequence[str], folder: Path, tree: str) -
 def try_user_namespace(unshare: str) -> None:
     """This user can make the namespaces that an engine without root needs. Raises EngineUnavailable, saying why not."""
     trial = [unshare, *AS_NOBODY, *APART, "sh", "-c", "mount -t tmpfs tmpfs /run && ip link set lo up"]
-    done = subprocess.run(trial, capture_output=True, text=True, timeout=TRIAL_S, check=False, stdin=subprocess.DEVNULL)
+    done = said(trial, TRIAL_S)
     if done.returncode:
         raise EngineUnavailable(
             "This user cannot make a user namespace with a range of user numbers.",
             seen=" ".join((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1:]),
             remedy=_remedy(),
         )
+
+
+def said(words: Sequence[str], deadline_s: float) -> subprocess.CompletedProcess[str]:
+    """A program that was run to its end. Raises EngineUnavailable when that is later than the deadline."""
+    try:
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=deadline_s, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired as late:
+        raise EngineUnavailable(
+            "A program that an engine needs does not answer.",
+            seen=f"not ended after {deadline_s:.0f} s: {' '.join(words)[:200]}",
+            remedy="try it again when the machine is less busy",
+        ) from late
 
 
 def found_programs(*names: str) -> dict[str, str]:

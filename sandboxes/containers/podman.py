@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,13 @@ from sandboxes.containers.abilities import foretold, kernel_offer
 from sandboxes.containers.client import Engine
 from sandboxes.containers.launch import (
     AS_NOBODY,
+    VERSION_S,
     WORK,
     EngineProcess,
     found_programs,
     in_namespaces,
     make_folder,
+    said,
     try_user_namespace,
 )
 from sandboxes.containers.runtime import Runtime
@@ -100,10 +101,7 @@ def look() -> model.Engine:
     """What would be started: nothing is, but perhaps one tiny container (runtime.py). Raises EngineUnavailable."""
     paths, rootless = programs(), os.geteuid() != 0
     chosen = _runtime(paths, AS_NOBODY if rootless else ())
-    said = subprocess.run(
-        [paths["podman"], "--version"], capture_output=True, text=True, timeout=10, check=False
-    ).stdout
-    version = said.removeprefix("podman version ").strip()
+    version = said([paths["podman"], "--version"], VERSION_S).stdout.removeprefix("podman version ").strip()
     return foretold("Podman", version, ORIGIN, chosen, kernel_offer(), rootless=rootless)
 
 

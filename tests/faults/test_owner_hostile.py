@@ -44,9 +44,16 @@ def swept() -> int:
     return int(done.stdout)
 
 
+def waiting() -> int:
+    """Dead owners of other tests that stay, because an engine that they used has still to be told."""
+    swept()
+    return swept()
+
+
 def test_an_owner_that_died_while_it_made_its_folder_is_swept(quiet: Photograph) -> None:
+    others = waiting()
     (runtime_folder() / "0123456789ab").mkdir()
-    assert swept() == 1
+    assert swept() == others + 1
     assert settled(quiet, 1.0) == {}
 
 
@@ -124,14 +131,15 @@ def letter(folder: Path, *argv: str) -> Path:
 
 
 def test_a_farewell_that_failed_is_said_again_later(tmp_path: Path) -> None:
+    others = waiting()
     path = letter(runtime_folder() / "0123456789ab", "test", "-e", str(tmp_path / "engine"))
-    assert swept() == 1
+    assert swept() == others + 1
     assert path.exists(), "the engine does not answer yet"
     (tmp_path / "engine").touch()
-    assert swept() == 1
+    assert swept() == others + 1
     assert path.exists(), "who starts a book now does not wait for that engine again"
     os.utime(path)
-    assert swept() == 1
+    assert swept() == others + 1
     assert not path.parents[1].exists()
 
 

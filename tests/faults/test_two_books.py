@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandboxes.containers.private import PrivateEngine
+from sandboxes.lifecycle import sweep
 from tests.faults.books import ANSWERING, Book, book, gone, held, python
 from tests.machine import left_of
 
@@ -19,7 +20,14 @@ cleaning.clean()
 """All of `./textbook clean` but for this checkout's own files."""
 
 
+def waiting() -> int:
+    """Dead owners of other tests that stay, because an engine that they used has still to be told."""
+    sweep.sweep()
+    return sweep.sweep()
+
+
 def end(doomed: Book, how: str) -> None:
+    others = waiting()
     if how == "ended":
         assert doomed.end() == []
         assert doomed.process.returncode == 0
@@ -29,7 +37,7 @@ def end(doomed: Book, how: str) -> None:
         assert python("from sandboxes.lifecycle import owner; owner()").returncode == 0
     elif how == "cleaned":
         done = python(CLEAN)
-        assert "swept 1 dead owner" in done.stdout, done.stderr
+        assert f"swept {others + 1} dead owner" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("how", ["killed", "swept", "cleaned", "ended"])
@@ -49,8 +57,9 @@ def test_cleaning_beside_a_living_book_takes_nothing_of_it() -> None:
     with book(ANSWERING) as living:
         assert living.ask("before") == "before"
         before = set(left_of(living.id))
+        others = waiting()
         done = python(CLEAN)
-        assert "swept 0 dead owner" in done.stdout, done.stderr
+        assert f"swept {others} dead owner" in done.stdout, done.stderr
         assert set(left_of(living.id)) == before
         assert living.ask("after") == "after"
 

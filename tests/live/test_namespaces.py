@@ -97,7 +97,7 @@ def test_namespaces_are_those_of_lsns_with_as_many_processes_and_the_same_lowest
     """Processes come and go meanwhile, and lsns counts itself, so each namespace has until the deadline to agree."""
     known = {pid: kernel.namespaces(pid) for pid in (os.getpid(), nested.outer, nested.inner)}
     ours = known[os.getpid()]
-    missing = {(kind, ids[kind]) for ids in known.values() for kind in NAMESPACE_KINDS}
+    missing = {(kind, ids[kind]): "" for ids in known.values() for kind in NAMESPACE_KINDS}
     until = time.monotonic() + 20
     while missing and time.monotonic() < until:
         before, theirs, after = grouped(), listed(), grouped()
@@ -107,7 +107,9 @@ def test_namespaces_are_those_of_lsns_with_as_many_processes_and_the_same_lowest
             itself = int(inode == ours[kind])
             same = (len(group.pids) + itself, group.lowest_pid) == (lsns["nprocs"], lsns["pid"])
             if same and after[kind, inode].pids == group.pids:
-                missing.remove((kind, inode))
+                del missing[kind, inode]
+            else:
+                missing[kind, inode] = f"lsns: {lsns}; here: {group.pids}, then {after[kind, inode].pids}"
     assert not missing
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandboxes.containers import abilities, find_engine, find_tiers, finding, launch, private, reader
+from sandboxes.containers import abilities, dockerd, find_engine, find_tiers, finding, launch, private, reader
 from sandboxes.containers.abilities import KernelOffer, kernel_offer, parse_facts
 from sandboxes.containers.client import Engine
 from sandboxes.containers.endpoints import Endpoint, endpoints
@@ -129,6 +129,16 @@ def test_a_limit_that_would_be_ignored_is_an_error() -> None:
 
 def test_no_limit_can_be_ignored() -> None:
     Powerless().enforce(Limits(None, None, None))
+
+
+def test_a_program_that_never_ends_makes_its_tier_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = tmp_path / "dockerd"
+    endless.write_text("#!/bin/sh\nexec sleep 1000\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(dockerd, "VERSION_S", 0.2)
+    with pytest.raises(EngineUnavailable, match="does not answer") as caught:
+        dockerd.version(str(endless))
+    assert str(endless) in caught.value.seen
 
 
 def test_docker_host_comes_first_and_each_address_once(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from sandboxes.errors import BadRequest
 
 CONTEXT_BYTES = 64 << 20
 MOST_FILES = 2000
-DOCKERFILE = "Dockerfile"
 
 
 def checked(files: Mapping[str, str | bytes]) -> dict[str, bytes]:
