@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import docker
 
@@ -45,8 +46,7 @@ class Timeline:
         Raises docker.errors.APIError, or one of NO_ANSWER.
         """
         with self._lock:
-            service = self._swarm.inspect(self._service)
-            tasks = parse_tasks(self._swarm.tasks(self._service))
+            service, tasks = self._read()
             self._failed |= {task.id for task in tasks if task.state in FAILED}
             at_s = time.monotonic() - self._began
             seen = moment(at_s, event, service, tasks, len(self._failed))
@@ -56,6 +56,15 @@ class Timeline:
                 self._moments.append(seen)
             self._latest = seen
             return seen, tasks
+
+    def _read(self) -> tuple[dict[str, Any], tuple[Task, ...]]:
+        """The service, and the tasks listed while it was as it says: they are of no later wish than its own."""
+        service = self._swarm.inspect(self._service)
+        while True:
+            tasks = parse_tasks(self._swarm.tasks(self._service))
+            before, service = service, self._swarm.inspect(self._service)
+            if service["Version"] == before["Version"]:
+                return service, tasks
 
     def until(self, enough: Callable[[Moment, tuple[Task, ...]], bool], timeout_s: float) -> Moment | None:
         """The first look of which `enough` is true; None when there was none in time. Raises as look() does."""
