@@ -21,6 +21,8 @@ from sandboxes.errors import BadRequest, SandboxGone, Unavailable
 from sandboxes.lifecycle import Closing
 
 PUT_S = 60.0
+NOTED_S = 5.0
+"""An engine that has not noted a pause by then will not do so."""
 
 
 class RunningContainer(Closing):
@@ -110,17 +112,31 @@ class RunningContainer(Closing):
         with self._open():
             if not self.paused():
                 self._engine.api.pause(self.id)
+                self._until_paused(True)
 
     def resume(self) -> None:
         """Its processes run again where they stood. Safe to repeat. Raises SandboxGone, Unavailable."""
         with self._open():
             if self.paused():
                 self._engine.api.unpause(self.id)
+                self._until_paused(False)
 
     def paused(self) -> bool:
         """Its processes are frozen. Raises SandboxGone, Unavailable."""
         with self._open():
             return bool(self._engine.inspect(self.id)["State"]["Paused"])
+
+    def _until_paused(self, wanted: bool) -> None:
+        """Docker notes either by an event that comes a moment after its answer; the next call must not overtake it."""
+        until = time.monotonic() + NOTED_S
+        while bool(self._engine.inspect(self.id)["State"]["Paused"]) is not wanted:
+            if time.monotonic() > until:
+                raise Unavailable(
+                    f"The engine did not {'freeze' if wanted else 'thaw'} container {self.name}.",
+                    seen=f"its record says otherwise after {NOTED_S:g} s",
+                    remedy="try it again",
+                )
+            time.sleep(0.005)
 
     def close(self) -> None:
         """It is removed with everything in it. Safe to repeat, also when the engine has died."""

@@ -24,7 +24,7 @@ def test_a_container_is_processes_namespaces_cgroups_mounts_and_a_link_and_nothi
         own = {group.kind for group in found.namespaces if group.inode == ids[group.kind]}
         assert own >= {"mnt", "pid", "net", "uts", "ipc"}
         hierarchies = {each.hierarchy for each in found.cgroups if each.path.endswith(f"/{cgroup.folder.name}")}
-        assert hierarchies >= {folder.parents[1].name for folder in cgroup.v1.values()}
+        assert hierarchies >= {folder.relative_to("/sys/fs/cgroup").parts[0] for folder in cgroup.v1.values()}
         assert hierarchies
         inside = [each.mount for each in found.mounts if each.namespace == ids["mnt"]]
         assert {mount.target: mount.fstype for mount in inside}["/"] == "overlay"
