@@ -30,7 +30,7 @@ done 2>/dev/null
 
 _BRING = """\
 for folder in /tmp /dev/shm /run /var/tmp "$HOME"; do
-    own=$(mktemp -d "$folder/probe-XXXXXX" 2>/dev/null) || continue
+    own=$(mktemp -d "$folder/asked-XXXXXX" 2>/dev/null) || continue
     printf 'PROGRAM' >"$own/syscall" && chmod -R 755 "$own"
     "$own/syscall" getpid >/dev/null 2>&1 && PATH=$own:$PATH && trap 'rm -rf "$own"' EXIT && break
     rm -rf "$own"

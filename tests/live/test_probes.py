@@ -54,7 +54,7 @@ class State:
         shared = {
             "mounts": Path("/proc/self/mountinfo").read_text(),
             "modules": " ".join(sorted({line.split()[0] for line in _text(MODULES).splitlines()} - LOADED_BY_ASKING)),
-            "left in /tmp": " ".join(sorted(path.name for path in Path("/tmp").glob("probe-*"))),
+            "left in /tmp": " ".join(sorted(path.name for path in Path("/tmp").glob("asked-*"))),
             "links": " ".join(sorted(os.listdir("/sys/class/net"))),
         }
         return cls(facts, shared, Photograph.take().about, time.time() - time.monotonic())

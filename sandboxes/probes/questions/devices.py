@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandboxes.model import Probe
 
-_FOLDER = "d=$(mktemp -d /tmp/probe-XXXXXX) || exit; "
+_FOLDER = "d=$(mktemp -d /tmp/asked-XXXXXX) || exit; "
 _DISKS = " (sd|vd|xvd|hd|nvme|mmcblk)[0-9a-z]+$"
 """No loop device, and no CD drive: opening that may close its tray (Documentation/cdrom/cdrom-standard.rst)."""
 _ONLY_ASKS = "access(2) only asks: opening it might load the driver"

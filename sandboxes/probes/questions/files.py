@@ -35,7 +35,7 @@ FILES = (
         "execute-from-tmp",
         "Can it run a program that it put into /tmp?",
         "syscall getuid >/dev/null || exec echo absent; "
-        "f=$(mktemp /tmp/probe-XXXXXX) || exit; cp $(command -v syscall) $f && chmod 755 $f; "
+        "f=$(mktemp /tmp/asked-XXXXXX) || exit; cp $(command -v syscall) $f && chmod 755 $f; "
         "$f getuid 2>/dev/null || echo EACCES; rm -f $f",
         "files",
         "the program asks for its user id; its file is removed",
@@ -45,7 +45,7 @@ FILES = (
     Probe(
         "give-file-away",
         "Can it give a file to another user?",
-        "f=$(mktemp /tmp/probe-XXXXXX) || exit; syscall chown $f 1 1; rm -f $f",
+        "f=$(mktemp /tmp/asked-XXXXXX) || exit; syscall chown $f 1 1; rm -f $f",
         "files",
         "the file was made for this and is removed",
         reach="mnt",
