@@ -32,10 +32,23 @@ function nameSliders(root) {
   }
 }
 
+/** Again when the page has changed: outputs and widgets come while it is read. Once a frame is enough. */
+function watch(article) {
+  let planned = false;
+  const look = () => {
+    planned = false;
+    nameSliders(article);
+    reachWhatScrolls();
+  };
+  new MutationObserver(() => {
+    if (!planned) requestAnimationFrame(look);
+    planned = true;
+  }).observe(article, { childList: true, subtree: true });
+}
+
 sayWhatIsSeen();
 freeBibliography();
 reachWhatScrolls();
 nameSliders(document);
 const article = document.querySelector("article");
-if (article) new MutationObserver(() => nameSliders(article)).observe(article, { childList: true, subtree: true });
-for (const late of [0, 500, 2000]) setTimeout(sayWhatIsSeen, late); // the theme makes some of them after loading
+if (article) watch(article);

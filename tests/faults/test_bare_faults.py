@@ -179,8 +179,8 @@ def test_a_fork_bomb_meets_its_limit_and_the_host_goes_on_answering() -> None:
 
 
 def test_many_small_hogs_die_and_the_first_process_lives() -> None:
-    hogs = 'for i in $(seq 1 30); do (x=$(head -c 3000000 /dev/zero | tr "\\0" a); sleep 1; echo ${#x}) & done; wait'
-    with bare.container(memory="24M") as box:
+    hogs = 'for i in $(seq 1 30); do (x=$(head -c 3000000 /dev/zero | tr "\\0" a); sleep 3; echo ${#x}) & done; wait'
+    with bare.container(memory="12M") as box:
         before = box.pid
         box.run(hogs, timeout_s=60)
         assert box.sample().memory.oom_kills > 0
