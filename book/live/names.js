@@ -52,3 +52,4 @@ reachWhatScrolls();
 nameSliders(document);
 const article = document.querySelector("article");
 if (article) watch(article);
+for (const late of [0, 500, 2000]) setTimeout(sayWhatIsSeen, late); // the theme makes some of them after loading
