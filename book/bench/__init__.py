@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from book.bench import bare, containers, guests
 from book.bench.row import Row, as_data
@@ -47,7 +47,8 @@ def bench(target: Path | None, *, pairs: int = LEAST_PAIRS, only: Sequence[str] 
 
 
 def _table(found: Sequence[dict[str, Any]]) -> Table:
-    table = Table("row", "ratio", "95 % interval", "wanted", "", "medians", "n")
+    widest = max((len(row["id"]) for row in found), default=0)
+    table = Table(Column("row", min_width=widest, no_wrap=True), "ratio", "95 % interval", "wanted", "", "medians", "n")
     for row in found:
         spread = f"{row['low']:.2f} to {row['high']:.2f}"
         medians = " ÷ ".join(f"{statistics.median(row[side]['values']):,.4g}" for side in ("numerator", "denominator"))
