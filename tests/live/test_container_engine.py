@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from sandboxes.containers import finding
 from sandboxes.containers.private import PrivateEngine
 from sandboxes.errors import SandboxGone
 from sandboxes.lifecycle import owner
-from sandboxes.lifecycle.guard import remove_cgroups
+from tests.apart import engine_apart
 
 pytestmark = pytest.mark.usefixtures("engine_ready")
 
@@ -39,16 +38,8 @@ def python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def apart(engine_ready: None) -> Iterator[PrivateEngine]:
     """An engine that belongs to nobody here, as a reader's own would: no owner's mark, its own namespaces."""
-    if os.geteuid() != 0:
-        pytest.skip("a second engine needs root")
-    name = f"test{secrets.token_hex(3)}"
-    engine = PrivateEngine(Path("/run") / f"bnd-{name}", f"/boundaries-{name}", os.environ)
-    try:
+    with engine_apart(Path("/run")) as engine:
         yield engine
-    finally:
-        engine.api.close()
-        engine.close()
-        remove_cgroups(name)
 
 
 def test_importing_and_refusing_start_nothing() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -13,8 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandboxes.containers.private import PrivateEngine
-from sandboxes.lifecycle.guard import remove_cgroups
-from tests.machine import births
+from tests.apart import engine_apart
 
 pytestmark = [
     pytest.mark.usefixtures("engine_ready"),
@@ -37,15 +35,8 @@ if sys.argv[1] == "wait": c.image("FROM busybox\\nRUN sleep 98\\n")
 @pytest.fixture(scope="module")
 def apart() -> Iterator[PrivateEngine]:
     """An engine that belongs to nobody here, as a reader's own would."""
-    name = f"test{secrets.token_hex(3)}"
-    births().ids.add(name)
-    engine = PrivateEngine(births().base / name, f"/boundaries-{name}", os.environ)
-    try:
+    with engine_apart() as engine:
         yield engine
-    finally:
-        engine.api.close()
-        engine.close()
-        remove_cgroups(name)
 
 
 def start(apart: PrivateEngine, word: str) -> subprocess.Popen[str]:

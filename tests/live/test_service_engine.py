@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.containers.private import PrivateEngine
-from sandboxes.lifecycle.guard import remove_cgroups
+from tests.apart import engine_apart
 
 pytestmark = [
     pytest.mark.usefixtures("engine_ready"),
@@ -56,14 +55,8 @@ except EngineUnavailable as error: print(error)
 @pytest.fixture(scope="module")
 def theirs(engine_ready: None) -> Iterator[PrivateEngine]:
     """An engine that belongs to nobody here, as a reader's own would."""
-    name = f"test{secrets.token_hex(3)}"
-    engine = PrivateEngine(Path("/run") / f"bnd-{name}", f"/boundaries-{name}", os.environ)
-    try:
+    with engine_apart(Path("/run")) as engine:
         yield engine
-    finally:
-        engine.api.close()
-        engine.close()
-        remove_cgroups(name)
 
 
 def python(script: str, theirs: PrivateEngine) -> subprocess.Popen[str]:
