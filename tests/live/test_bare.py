@@ -168,7 +168,7 @@ def test_who_left_session_and_environment_lives_until_the_container_is_closed() 
     with bare.container() as box:
         with pytest.raises(RunTimeout):
             box.run("env -i setsid sleep 1005 & sleep 1006", timeout_s=0.4)
-        assert "sleep\x001005" in _commands()
+        assert _soon("sleep\x001005")
         assert "sleep\x001006" not in _commands()
     assert "sleep\x001005" not in _commands()
 
@@ -283,7 +283,7 @@ def test_with_nothing_everything_leaks_and_still_it_ends() -> None:
         assert {leak.boundary for leak in bare.leaks(box) if leak.leaks} == set(PARTS) - {"seccomp"}
         box.run("(setsid sleep 1000 >/dev/null 2>&1 &)")
         box.run(["sh", "-c", "(env -i setsid sleep 1001 >/dev/null 2>&1 &)"])
-        assert "sleep\x001001" in _commands()
+        assert _soon("sleep\x001001")
     assert left(box) == []
     assert "sleep\x001001" not in _commands()
 
@@ -292,7 +292,7 @@ def test_with_nothing_everything_leaks_and_still_it_ends() -> None:
 def test_without_a_pid_namespace_closing_ends_all_its_processes() -> None:
     with bare.container(without="pid") as box:
         box.run("(env -i setsid sleep 1002 >/dev/null 2>&1 &)")
-        assert "sleep\x001002" in _commands()
+        assert _soon("sleep\x001002")
     assert left(box) == []
     assert "sleep\x001002" not in _commands()
 
@@ -316,6 +316,16 @@ def test_this_process_stays_where_it_is(box: bare.BareSandbox) -> None:
 def test_its_processes_carry_the_owner_s_mark(box: bare.BareSandbox) -> None:
     mark = f"{MARK}={owner().id}".encode()
     assert mark in Path(f"/proc/{box.pid}/environ").read_bytes().split(b"\0")
+
+
+def _soon(command: str) -> bool:
+    """True once a process runs that command: a shell's background child takes a moment to become it."""
+    deadline = time.monotonic() + 5
+    while command not in _commands():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _commands() -> str:
