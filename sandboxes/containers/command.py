@@ -15,11 +15,12 @@ import urllib3
 
 from sandboxes.containers import ending, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
-from sandboxes.containers.output import Streams, Told
+from sandboxes.containers.output import Streams
 from sandboxes.containers.stream import Stream
 from sandboxes.errors import RunTimeout, SandboxError, Unavailable
 from sandboxes.kernel import Cgroup, is_frozen
 from sandboxes.model import Result
+from sandboxes.output import Told
 
 MARK = "BOUNDARIES_COMMAND"
 """Environment variable by which all processes of one command are found, also those that left its session."""

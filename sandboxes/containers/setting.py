@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from sandboxes.containers.command import Setting
 from sandboxes.containers.files import MOST_BYTES
-from sandboxes.containers.output import Told
 from sandboxes.containers.wanted import environment
 from sandboxes.errors import BadRequest
+from sandboxes.output import Told
 
 _USER = re.compile(r"[a-z0-9_][a-z0-9_-]{0,31}(:[a-z0-9_][a-z0-9_-]{0,31})?")
 

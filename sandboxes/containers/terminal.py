@@ -10,10 +10,10 @@ from sandboxes import request
 from sandboxes.containers import command
 from sandboxes.containers.client import NO_ANSWER
 from sandboxes.containers.command import Command
-from sandboxes.containers.output import NEWEST_BYTES
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone
 from sandboxes.kernel import Cgroup
 from sandboxes.lifecycle import Closing
+from sandboxes.output import NEWEST_BYTES
 
 MOST_CELLS = 1000
 

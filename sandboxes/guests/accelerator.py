@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sandboxes.errors import AcceleratorUnusable
 from sandboxes.guests.cache import guests_folder, locked
-from sandboxes.guests.channel import ChannelLost
 from sandboxes.guests.emulator import KVM, Emulator
+from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import Machine, found_firmware, found_program
 from sandboxes.kernel import boot_id

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandboxes.errors import GuestUnavailable
 from sandboxes.guests.cache import guests_folder
+from sandboxes.guests.compiler import agent_program
 from sandboxes.guests.cpio import Entry, archive, character_device, file, folder, link
 from sandboxes.guests.elf import is_static
 from sandboxes.guests.kernels import GuestKernel
@@ -23,7 +24,7 @@ _FOLDERS = ("bin", "sbin", "dev", "etc", "lib", "lib/modules", "proc", "root", "
 def initramfs(kernel: GuestKernel, *, network: bool) -> Path:
     """An archive in the cache, named by its content; built when it is not there (about 20 ms).
 
-    Raises GuestUnavailable when there is no static busybox on this machine.
+    Raises GuestUnavailable when there is no static busybox on this machine, or no compiler for the agent in the cache.
     """
     program = found_busybox()
     if program is None:
@@ -57,7 +58,7 @@ def _applets(program: Path) -> tuple[str, ...]:
 
 
 def _entries(busybox: bytes, applets: tuple[str, ...], modules: dict[str, bytes]) -> list[Entry]:
-    inside = {name: (_INSIDE / name).read_bytes() for name in ("agent", "fstab", "inittab", "rc")}
+    inside = {name: (_INSIDE / name).read_bytes() for name in ("fstab", "inittab", "rc")}
     return [
         *(folder(path) for path in _FOLDERS),
         character_device("dev/console", 5, 1),
@@ -65,7 +66,7 @@ def _entries(busybox: bytes, applets: tuple[str, ...], modules: dict[str, bytes]
         *(link(f"bin/{name}", "busybox") for name in applets),
         link("init", "bin/busybox"),
         file("bin/syscall", syscall_program(), 0o755),
-        file("sbin/agent", inside["agent"], 0o755),
+        file("sbin/agent", agent_program(), 0o755),
         file("etc/rc", inside["rc"], 0o755),
         file("etc/inittab", inside["inittab"]),
         file("etc/fstab", inside["fstab"]),

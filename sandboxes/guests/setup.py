@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandboxes.guests.accelerator import known_accelerator
+from sandboxes.guests.compiler import found_compiler, prepare_compiler
 from sandboxes.guests.initramfs import found_busybox, initramfs
 from sandboxes.guests.kernels import GuestKernel, Say, found_kernel, prepare_kernel
 from sandboxes.guests.machine import found_firmware, found_program
@@ -20,6 +21,7 @@ class GuestParts:
     firmware: Path | None
     busybox: Path | None
     kernel: GuestKernel | None
+    compiler: Path | None
     accelerator: Accelerator | None
 
     @property
@@ -29,21 +31,25 @@ class GuestParts:
             (self.qemu, "apt-get install qemu-system-x86"),
             (self.busybox, "apt-get install busybox-static"),
             (self.kernel, "run ./textbook once: its set-up fetches a guest kernel with apt, without installing it"),
+            (self.compiler, "run ./textbook once: its set-up fetches a small compiler for the guests' agent with apt"),
         )
         return tuple(remedy for part, remedy in wanted if part is None)
 
 
 def found() -> GuestParts:
     """What is there. Starts nothing, fetches nothing, writes nothing."""
-    return GuestParts(found_program(), found_firmware(), found_busybox(), found_kernel(), known_accelerator())
+    return GuestParts(
+        found_program(), found_firmware(), found_busybox(), found_kernel(), found_compiler(), known_accelerator()
+    )
 
 
 def prepare(say: Say = lambda line: None) -> GuestParts:
-    """Kernel and file systems are in the cache; `say` hears one line for each slow step.
+    """Kernel, agent and file systems are in the cache; `say` hears one line for each slow step.
 
     Raises GuestUnavailable when a part cannot be had; its `remedy` says what to install.
     """
     kernel = prepare_kernel(say)
+    prepare_compiler(say)
     for network in (False, True):
         initramfs(kernel, network=network)
     return found()

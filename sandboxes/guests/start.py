@@ -11,8 +11,8 @@ from sandboxes import kernel as host_kernel
 from sandboxes import request
 from sandboxes.errors import BadRequest, GuestUnavailable, StartFailed
 from sandboxes.guests.accelerator import CHOICES, choose_accelerator
-from sandboxes.guests.channel import ChannelLost
 from sandboxes.guests.emulator import Emulator
+from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.kernels import GuestKernel, found_kernel
 from sandboxes.guests.machine import Machine, found_firmware
 from sandboxes.guests.monitor import Monitor, MonitorLost

@@ -7,8 +7,9 @@ import subprocess
 import time
 
 from sandboxes.errors import StartFailed
-from sandboxes.guests.channel import Channel, ChannelLost
+from sandboxes.guests.channel import Channel
 from sandboxes.guests.emulator import owned_environment
+from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM

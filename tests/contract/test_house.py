@@ -15,6 +15,7 @@ LEVELS = {
     "errors": 0,
     "model": 0,
     "apt": 1,
+    "output": 1,
     "request": 1,
     "kernel": 2,
     "lifecycle": 2,

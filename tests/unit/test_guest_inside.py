@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sandboxes.guests.inside import parse_answer, parse_namespaces
-from sandboxes.guests.job import is_same_and_alive
 
 ANSWER = (
     "120\n6.1.0-56-cloud-amd64\n33660801-798f-498f-bdbe-95ec15744e7e\n"
@@ -57,10 +56,3 @@ def test_half_an_answer_is_an_error(cut: int) -> None:
 
 def test_namespaces_carry_the_boot_id_of_their_kernel() -> None:
     assert parse_namespaces("abc-def\nl 1 uts -> uts:[4026531838]\n") == ("abc-def", {"uts": 4026531838})
-
-
-def test_a_later_process_with_the_same_number_is_another_one() -> None:
-    stat = "42 (sl) eep) {} 1 42 42 0 -1 4194304 90 0 0 0 0 0 0 0 20 0 1 0 {} 4526080 1 18446744073709551615"
-    assert is_same_and_alive(stat.format("S", 579), 579)
-    assert not is_same_and_alive(stat.format("S", 600), 579)
-    assert not is_same_and_alive(stat.format("Z", 579), 579)
