@@ -14,7 +14,11 @@ TRANSLATION_BYTES = 256 << 20
 """For the code that an emulated guest's instructions are translated to; when it is full, QEMU begins anew."""
 
 _QBOOT = Path("/usr/share/qemu/qboot.rom")
-_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+HARDENED = (
+    *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+    *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+)
+"""Nothing that is not asked for; and by seccomp(2) none of the calls that a device emulator has no use for."""
 
 KERNEL_WORDS = (
     "console=ttyS0",
@@ -66,14 +70,10 @@ def found_firmware() -> Path | None:
 
 
 def arguments(machine: Machine, wiring: Wiring) -> list[str]:
-    """QEMU's arguments: no device that is not asked for, no configuration file, no window, no reboot.
-
-    The sandbox option makes QEMU drop, by seccomp(2), the calls that a device emulator has no use for.
-    """
+    """QEMU's arguments: no device that is not asked for, no configuration file, no window, no reboot."""
     return [
         *("-name", f"{machine.name},debug-threads=on"),
-        *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-        *("-sandbox", _SANDBOX),
+        *HARDENED,
         *("-machine", f"{BOARD},accel={machine.accelerator},sata=off,smbus=off,vmport=off"),
         *("-cpu", CPU_MODEL, "-smp", str(machine.cpus), "-m", f"{machine.memory_bytes >> 10}K"),
         *(("-bios", str(machine.firmware)) if machine.firmware else ()),

@@ -23,6 +23,7 @@ from sandboxes.model.cgroups import (
     SwapStat,
 )
 from sandboxes.model.changes import Changes, Inventory, SeenCgroup, SeenLink, SeenMount, SeenProcess
+from sandboxes.model.computers import Computer
 from sandboxes.model.containers import Container
 from sandboxes.model.emulator import (
     AddressSpace,
@@ -53,6 +54,7 @@ from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
 from sandboxes.model.probes import BARRIERS, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
+from sandboxes.model.surfaces import Region, Surface
 
 __all__ = [
     "BARRIERS",
@@ -71,6 +73,7 @@ __all__ = [
     "CgroupSample",
     "Changes",
     "Check",
+    "Computer",
     "Container",
     "CpuStat",
     "Descriptor",
@@ -121,6 +124,7 @@ __all__ = [
     "Problem",
     "Process",
     "Ratio",
+    "Region",
     "Report",
     "Result",
     "Rollout",
@@ -134,6 +138,7 @@ __all__ = [
     "Stall",
     "Standing",
     "Step",
+    "Surface",
     "SwapStat",
     "SystemParts",
     "Task",

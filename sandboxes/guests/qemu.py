@@ -1,0 +1,99 @@
+"""QEMU as a process of this host: spawned with the owner's mark and few rights, watched, killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandboxes.lifecycle import MARK, owner
+
+NOBODY = 65534
+KVM = Path("/dev/kvm")
+
+
+class Qemu:
+    """From spawn to reaped. It is marked as this process's own, so that it dies with it."""
+
+    def __init__(self, program: Path, words: Sequence[str], inherited: Sequence[int], accelerator: str) -> None:
+        """`inherited` are the descriptors that `words` name."""
+        user, groups = _identity(accelerator)
+        environment = owned_environment()
+        with contextlib.ExitStack() as stack:
+            executable = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, executable)
+            self._log = os.fdopen(os.memfd_create("qemu-log"), "r+b")
+            stack.callback(self._log.close)
+            self._program = program.name
+            self.spawned_s = time.monotonic()
+            self.process = subprocess.Popen(
+                [program.name, *words],
+                executable=f"/proc/self/fd/{executable}",  # its folder may be closed to the user that it runs as
+                pass_fds=[executable, *inherited],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=groups,
+            )
+            stack.pop_all()
+            os.close(executable)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def ended(self, wait_s: float = 0.0) -> int | None:
+        """Exit status, negative when a signal ended it; None while it runs, and still runs after `wait_s`."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(wait_s)
+        return None
+
+    def failure(self, status: int) -> str:
+        """Why it ended with this status, and the first thing that it had to say; the rest is a consequence."""
+        self._log.seek(0)
+        said = self._log.read(4096).decode(errors="replace").split("\n")[0].removeprefix(f"{self._program}: ").strip()
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
+        return f"QEMU {how} ({said[:200]})" if said else f"QEMU {how}"
+
+    def close(self) -> None:
+        """Killed and reaped."""
+        self.process.kill()
+        self.process.wait()
+        self._log.close()
+
+
+def owned_environment() -> dict[str, str]:
+    """The owner's mark and little else: what the reader's environment holds is none of an emulator's business."""
+    return {key: value for key, value in owner().environment().items() if key in (MARK, "PATH")}
+
+
+def pair(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    """A connected pair: nothing to find, nothing to clean up, and nobody else can connect."""
+    near, far = socket.socketpair()
+    return ours.enter_context(near), theirs.enter_context(far)
+
+
+def _identity(accelerator: str) -> tuple[int | None, list[int] | None]:
+    """User (its group has the same number) and further groups for QEMU; None: as they are.
+
+    Root hands QEMU to nobody; under KVM with the group of /dev/kvm, or keeps it where only root may open that.
+    """
+    if os.getuid() != 0:
+        return None, None
+    if accelerator != "kvm":
+        return NOBODY, []
+    seen = KVM.stat()
+    if seen.st_mode & stat.S_IWOTH:
+        return NOBODY, []
+    return (NOBODY, [seen.st_gid]) if seen.st_mode & stat.S_IWGRP else (None, None)
