@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def settings() -> str:
 
 @dataclass(frozen=True)
 class Archives:
-    """What apt offers for one kind of processor: this machine's, unless `options` set it apart. Files go to `folder`."""
+    """What apt offers for one kind of processor: this machine's own unless `options` say so. Files go to `folder`."""
 
     folder: Path
     options: tuple[str, ...] = ()
@@ -59,6 +60,11 @@ class Archives:
     def about(self, package: str) -> dict[str, str]:
         """Fields of the newest version of a package (deb-control(5)). Raises Unavailable when it is not offered."""
         return parse_about(run("apt-cache", *self.options, "show", "--no-all-versions", package, folder=self.folder))
+
+    def offered(self, packages: Iterable[str]) -> list[str]:
+        """Those of the packages that there are."""
+        names = run("apt-cache", *self.options, "pkgnames", folder=self.folder).split()
+        return [package for package in packages if package in names]
 
     def unpacked(self, *packages: str) -> Path:
         """The files of these packages, below one folder; nothing is installed. Raises Unavailable."""

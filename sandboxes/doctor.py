@@ -94,7 +94,7 @@ def _guest(parts: guests.GuestParts, problems: list[Problem]) -> dict[str, str]:
     facts = {}
     if parts.qemu:
         try:
-            facts["qemu_version"] = _version(parts.qemu)
+            facts["qemu_version"] = _version(str(parts.qemu))
         except SandboxError as error:
             problems.append(_problem(error))
     if parts.kernel:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from sandboxes.errors import AcceleratorUnusable
 from sandboxes.guests.cache import guests_folder, locked
-from sandboxes.guests.emulator import KVM, Emulator
+from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import Machine, found_firmware, found_program
+from sandboxes.guests.qemu import KVM
 from sandboxes.kernel import boot_id
 from sandboxes.lifecycle.cache import put
 from sandboxes.model import Accelerator

@@ -11,7 +11,7 @@ class Architecture:
 
     `debian` is Debian's word for it, `machine` what uname(1) says, `program` the QEMU that emulates it, from `package`.
     `kernels` are packages that follow its newest kernel, in order of liking; `modules` are what its agent's port needs
-    of them. `cpu_model` is the model that is asked for; QEMU's type for a model is its name and `cpu_suffix`.
+    of them, `kernel_words` what its kernel is told. `cpu_model` is the model of the processor that is asked for.
     """
 
     name: str
@@ -21,8 +21,8 @@ class Architecture:
     package: str
     kernels: tuple[str, ...]
     modules: tuple[str, ...]
+    kernel_words: tuple[str, ...]
     cpu_model: str
-    cpu_suffix: str
 
 
 X86_64 = Architecture(
@@ -33,8 +33,8 @@ X86_64 = Architecture(
     package="qemu-system-x86",
     kernels=("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64"),
     modules=(),
+    kernel_words=("reboot=t", "no_timer_check", "random.trust_cpu=on"),
     cpu_model="max",
-    cpu_suffix="-x86_64-cpu",
 )
 ARM64 = Architecture(
     name="arm64",
@@ -44,8 +44,8 @@ ARM64 = Architecture(
     package="qemu-system-arm",
     kernels=("linux-image-cloud-arm64", "linux-image-arm64"),
     modules=(),
+    kernel_words=(),
     cpu_model="cortex-a57",
-    cpu_suffix="-arm-cpu",
 )
 S390X = Architecture(
     name="s390x",
@@ -55,8 +55,8 @@ S390X = Architecture(
     package="qemu-system-misc",
     kernels=("linux-image-s390x",),
     modules=("virtio_console",),
+    kernel_words=("random.trust_cpu=on",),
     cpu_model="max",
-    cpu_suffix="-s390x-cpu",
 )
 
 ARCHITECTURES = {kind.name: kind for kind in (X86_64, ARM64, S390X)}

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandboxes import request
-from sandboxes.errors import GuestUnavailable, StartFailed
+from sandboxes.errors import StartFailed
 from sandboxes.guests.architectures import X86_64
 from sandboxes.guests.computer import EMULATED, MachineSandbox
 from sandboxes.guests.console import Console
-from sandboxes.guests.machine import HARDENED, found_program
+from sandboxes.guests.machine import HARDENED, needed_program
 from sandboxes.guests.monitor import Monitor, MonitorLost
 from sandboxes.guests.parts import Say
 from sandboxes.guests.qemu import Qemu, pair
@@ -33,16 +33,12 @@ def machine(what: str, *, say: Say = print) -> MachineSandbox:
     Source of its facts: the QEMU machine protocol (QMP), and proc(5) of the QEMU process.
     """
     recipe = RECIPES[request.one_of("what", what, RECIPES)]
-    program = found_program()
-    if program is None:
-        raise GuestUnavailable(
-            "QEMU is not installed.", seen=f"no {X86_64.program} on PATH", remedy=f"apt-get install {X86_64.package}"
-        )
+    program = needed_program()
     with contextlib.ExitStack() as stack:
         file = opened(recipe, say)
         if file is not None:
             stack.callback(os.close, file)
-        return _started(f"machine-{next(_numbers)}", recipe, Path(program), file)
+        return _started(f"machine-{next(_numbers)}", recipe, program, file)
 
 
 def _started(name: str, recipe: Recipe, program: Path, file: int | None) -> MachineSandbox:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import socket
 import threading
 from collections.abc import Coroutine
@@ -36,6 +37,10 @@ class Hardware:
     board: str
     cpu_model: str
     devices: tuple[Device, ...]
+
+
+_MODEL = re.compile(r"-[a-z0-9_]+-cpu$")
+"""QEMU's type for a model of processor is its name, the kind of processor, and "cpu": "max-x86_64-cpu"."""
 
 
 class MonitorLost(Exception):
@@ -86,7 +91,7 @@ class Monitor:
         return Hardware(
             qemu_version=f"{version['major']}.{version['minor']}.{version['micro']}",
             board=self._type("/machine").removesuffix("-machine"),
-            cpu_model=self._type(processor).removesuffix("-x86_64-cpu"),
+            cpu_model=_MODEL.sub("", self._type(processor)),
             devices=parse_devices(self.ask("info qtree")),
         )
 

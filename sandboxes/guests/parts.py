@@ -19,7 +19,7 @@ def part(package: str, name: str, say: Say) -> Path:
 
     Raises Unavailable when apt cannot offer the package, GuestUnavailable when there is no such file in it.
     """
-    path = guests_folder() / "parts" / package / PurePosixPath(name).name
+    path = _place(package, name)
 
     def make(fresh: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="apt-", dir=fresh.parent) as temporary:
@@ -32,11 +32,21 @@ def part(package: str, name: str, say: Say) -> Path:
     return path
 
 
+def cached_part(package: str, name: str) -> Path | None:
+    """The same file if it is in the cache; fetches nothing, checks nothing."""
+    path = _place(package, name)
+    return path if path.is_file() else None
+
+
 def unpacked(archives: Archives, packages: list[str], say: Say) -> Path:
     """The files of the packages, below one folder; `say` hears what is fetched, and how large it is."""
     for package in packages:
         say(f"fetching {package} ({megabytes(int(archives.about(package)['Size']))}), once")
     return archives.unpacked(*packages)
+
+
+def _place(package: str, name: str) -> Path:
+    return guests_folder() / "parts" / package / PurePosixPath(name).name
 
 
 def content(tree: Path, name: str, package: str) -> bytes:

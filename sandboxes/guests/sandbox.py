@@ -12,8 +12,9 @@ from sandboxes.guests.inside import NAMESPACES, QUESTION, Inside, parse_answer, 
 from sandboxes.guests.machine import Machine
 from sandboxes.guests.monitor import Monitor, MonitorLost
 from sandboxes.guests.running import RunningGuest
+from sandboxes.guests.surface import surface
 from sandboxes.lifecycle import owner
-from sandboxes.model import Accelerator, Guest, Namespaces
+from sandboxes.model import Accelerator, Guest, Namespaces, Surface
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class GuestSandbox(RunningGuest):
         """
         inside = self._inside()
         hardware = self._asked(self._monitor.hardware)
-        pid = self._emulator.process.pid
+        pid = self._emulator.qemu.pid
         return Guest(
             name=self.name,
             process=host_kernel.process(pid),
@@ -81,6 +82,8 @@ class GuestSandbox(RunningGuest):
             devices=hardware.devices,
             boot_ms=self.boot_ms,
             inside_kernel=inside.kernel,
+            inside_machine=inside.machine,
+            inside_byte_order=inside.byte_order,
             inside_boot_id=inside.boot_id,
             inside_cpu=inside.cpu,
             inside_memory_bytes=inside.memory_bytes,
@@ -88,6 +91,10 @@ class GuestSandbox(RunningGuest):
             inside_processes=inside.processes,
             host=host_kernel.host(),
         )
+
+    def surface(self) -> Surface:
+        """What QEMU emulates for this guest, hence what it could attack. Raises SandboxGone."""
+        return self._asked(lambda: surface(self._monitor))
 
     def close(self) -> None:
         """The guest is gone: QEMU killed and reaped, its sockets closed. Closing again does nothing."""

@@ -17,7 +17,7 @@ from sandboxes.model import Accelerator
 class GuestParts:
     """The parts of a guest on this machine; None: missing, or for `accelerator` not yet known."""
 
-    qemu: str | None
+    qemu: Path | None
     firmware: Path | None
     busybox: Path | None
     kernel: GuestKernel | None

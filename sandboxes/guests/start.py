@@ -11,11 +11,15 @@ from sandboxes import kernel as host_kernel
 from sandboxes import request
 from sandboxes.errors import BadRequest, GuestUnavailable, StartFailed
 from sandboxes.guests.accelerator import CHOICES, choose_accelerator
+from sandboxes.guests.architectures import X86_64, Architecture
+from sandboxes.guests.boards import chosen_board
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.exchange import ChannelLost
+from sandboxes.guests.foreign import prepare_foreign
 from sandboxes.guests.kernels import GuestKernel, found_kernel
 from sandboxes.guests.machine import Machine, found_firmware
 from sandboxes.guests.monitor import Monitor, MonitorLost
+from sandboxes.guests.parts import Say
 from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.model import Accelerator
 
@@ -35,18 +39,28 @@ def guest(
     network: bool = False,
     accelerator: str | None = None,
     name: str | None = None,
+    board: str | None = None,
+    architecture: str | None = None,
+    say: Say = print,
 ) -> GuestSandbox:
     """A guest has booted and answers. `accelerator` is "kvm", "tcg" or None: KVM when it works here, else tcg.
 
     `memory` is at most half of this machine's, `cpus` at most its number. `network=True` adds a card whose other end is
     QEMU alone: neither this machine nor any other can be reached through it.
+    `board` is "q35" (the default), "pc" or "microvm"; `architecture` is "x86-64", "arm64" or "s390x", the latter always
+    emulated. Their parts are fetched with apt into the cache, once; `say` hears what, and how large it is.
     Raises BadRequest before anything starts, GuestUnavailable, AcceleratorUnusable, StartFailed; nothing is left then.
     Source of its facts: the QEMU machine protocol (QMP), and the guest's own kernel.
     """
-    machine = _machine(memory, cpus, network, name)
+    machine = _machine(memory, cpus, network, name, board, architecture)
     asked = None if accelerator is None else request.one_of("accelerator", accelerator, CHOICES)
-    kernel = needed_kernel()
-    how = choose_accelerator(kernel, asked)
+    kind = machine.board.architecture
+    if kind is not X86_64:
+        how = _emulated(kind, asked)
+        kernel = prepare_foreign(kind, say)
+    else:
+        kernel = needed_kernel()
+        how = choose_accelerator(kernel, asked)
     return _boot(replace(machine, accelerator=how.name), kernel, how)
 
 
@@ -62,15 +76,31 @@ def needed_kernel() -> GuestKernel:
     return kernel
 
 
-def _machine(memory: str | int, cpus: int, network: bool, name: str | None) -> Machine:
+def _emulated(kind: Architecture, asked: str | None) -> Accelerator:
+    if asked == "kvm":
+        raise BadRequest(
+            "accelerator",
+            f"cannot be KVM for {kind.name}.",
+            seen=asked,
+            remedy="leave it out: such guests are emulated",
+        )
+    return Accelerator("tcg", f"{kind.name} is another kind of processor than this machine's")
+
+
+def _machine(
+    memory: str | int, cpus: int, network: bool, name: str | None, board: str | None, architecture: str | None
+) -> Machine:
     here = host_kernel.host()
+    connected = request.yes_or_no("network", network)
+    chosen = chosen_board(board, architecture, network=connected)
     return Machine(
         name=_name(name),
         memory_bytes=request.size_bytes("memory", memory, least=LEAST_MEMORY_BYTES, most=here.memory_bytes // 2),
         cpus=request.count("cpus", cpus, least=1, most=here.cpus),
-        network=request.yes_or_no("network", network),
+        network=connected,
         accelerator="tcg",
-        firmware=found_firmware(),
+        firmware=found_firmware() if chosen.architecture is X86_64 else None,
+        board=chosen,
     )
 
 

@@ -8,11 +8,11 @@ import time
 
 from sandboxes.errors import StartFailed
 from sandboxes.guests.channel import Channel
-from sandboxes.guests.emulator import owned_environment
 from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM
+from sandboxes.guests.qemu import owned_environment
 from sandboxes.guests.start import BOOT_S, needed_kernel
 
 

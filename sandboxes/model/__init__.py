@@ -54,7 +54,7 @@ from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
 from sandboxes.model.probes import BARRIERS, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
-from sandboxes.model.surfaces import Region, Surface
+from sandboxes.model.surfaces import Surface
 
 __all__ = [
     "BARRIERS",
@@ -124,7 +124,6 @@ __all__ = [
     "Problem",
     "Process",
     "Ratio",
-    "Region",
     "Report",
     "Result",
     "Rollout",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from sandboxes.model.machine import Host, Process, Thread
 
-
 EMULATED = "emulated: shows the mechanism, promises no security"
 """QEMU's developers give no security promise for tcg (docs/system/security.rst, "Non-virtualization Use Case")."""
 
@@ -43,7 +42,8 @@ class Guest:
     """A running virtual machine, seen from its host (the QEMU process) and from inside (its own kernel).
 
     `process` and `threads` belong to QEMU on the host; `pss_bytes` is its proportional share of memory
-    (Documentation/filesystems/proc.rst, smaps_rollup). `inside_*` were reported by the guest's kernel. `started` says how
+    (Documentation/filesystems/proc.rst, smaps_rollup). `inside_*` were reported by the guest's kernel:
+    `inside_machine` is what uname(1) says, `inside_byte_order` "little-endian" or "big-endian". `started` says how
     it came to run: "booted", or from which state it was restored.
     """
 
@@ -61,6 +61,8 @@ class Guest:
     devices: tuple[Device, ...]
     boot_ms: float
     inside_kernel: str
+    inside_machine: str
+    inside_byte_order: str
     inside_boot_id: str
     inside_cpu: str
     inside_memory_bytes: int

@@ -7,8 +7,8 @@ import pytest
 from sandboxes.guests.inside import parse_answer, parse_namespaces
 
 ANSWER = (
-    "120\n6.1.0-56-cloud-amd64\n33660801-798f-498f-bdbe-95ec15744e7e\n"
-    "model name\t: QEMU TCG CPU version 2.5+\nMemTotal:         223760 kB\n== ns\n"
+    "120\n6.1.0-56-cloud-amd64 x86_64\n33660801-798f-498f-bdbe-95ec15744e7e\n"
+    "MemTotal:         223760 kB\n     1\n== cpu\nprocessor\t: 0\nmodel name\t: QEMU TCG CPU version 2.5+\n== ns\n"
     "lrwxrwxrwx    1 root     root     0 Nov 23 10:00 mnt -> mnt:[4026531841]\n"
     "lrwxrwxrwx    1 root     root     0 Nov 23 10:00 pid -> pid:[4026531836]\n"
     "lrwxrwxrwx    1 root     root     0 Nov 23 10:00 pid_for_children -> pid:[4026531836]\n"
@@ -35,6 +35,7 @@ ANSWER = (
 def test_a_guest_is_read_in_one_answer() -> None:
     inside = parse_answer(ANSWER)
     assert (inside.kernel, inside.cpu) == ("6.1.0-56-cloud-amd64", "QEMU TCG CPU version 2.5+")
+    assert (inside.machine, inside.byte_order) == ("x86_64", "little-endian")
     assert inside.boot_id == "33660801-798f-498f-bdbe-95ec15744e7e"
     assert inside.memory_bytes == 223760 * 1024
     assert inside.namespaces == {"mnt": 4026531841, "pid": 4026531836}

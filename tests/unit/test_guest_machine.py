@@ -37,9 +37,9 @@ def test_size_name_and_accelerator_are_those_asked_for() -> None:
     words = pairs(replace(SMALL, name="other", memory_bytes=96 << 20, cpus=2, accelerator="kvm"))
     assert ("-m", "98304K") in words
     assert ("-smp", "2") in words
-    assert ("-name", "other,debug-threads=on") in words
+    assert ("-name", "other,debug-threads=on,process=qemu-system-x86_64") in words
     assert [value for key, value in words if key == "-machine" and "accel=kvm" in value]
-    assert [value for key, value in words if key == "-append" and value.endswith("hostname=other")]
+    assert [value for key, value in words if key == "-append" and "hostname=other" in value.split()]
 
 
 def test_firmware_is_named_when_it_is_not_qemus_own() -> None:
