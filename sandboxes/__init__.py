@@ -7,7 +7,7 @@ from sandboxes.claims import claim
 from sandboxes.containers import container, image, network, pool, registry, service
 from sandboxes.doctor import doctor
 from sandboxes.errors import SandboxError
-from sandboxes.guests import guest
+from sandboxes.guests import guest, machine
 from sandboxes.probes import probe
 from sandboxes.sandbox import host, twin
 
@@ -22,6 +22,7 @@ __all__ = [
     "guest",
     "host",
     "image",
+    "machine",
     "measure",
     "network",
     "pool",

@@ -1,6 +1,8 @@
 """Virtual machines: the only place that knows QEMU."""
 
 from sandboxes.guests.accelerator import choose_accelerator, known_accelerator
+from sandboxes.guests.computer import MachineSandbox
+from sandboxes.guests.computers import machine
 from sandboxes.guests.job import Job
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.sandbox import GuestSandbox
@@ -13,10 +15,12 @@ __all__ = [
     "GuestParts",
     "GuestSandbox",
     "Job",
+    "MachineSandbox",
     "choose_accelerator",
     "found",
     "guest",
     "known_accelerator",
+    "machine",
     "needed_kernel",
     "prepare",
     "stock_arguments",
