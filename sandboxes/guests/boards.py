@@ -5,6 +5,7 @@ Source: the QEMU system emulation guide, "i440fx PC", "microvm", "'virt' generic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandboxes import request
@@ -22,7 +23,7 @@ class Board:
     `options` are sub-options of -machine. `console` and `agent` put the character devices of these names on a port;
     inside, the kernel writes to `console_port` and the agent listens on `agent_port`. `network_card` is the device that
     a guest with a network gets; None: its kernel would not find one. `own_firmware` names what runs first unless
-    another firmware is given.
+    another firmware is given. `most_cpus` is how many processors its kernel would find.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Board:
     agent_port: str = "/dev/ttyS1"
     network_card: str | None = "virtio-net-pci,romfile="
     own_firmware: str = "SeaBIOS"
+    most_cpus: int | None = None
 
 
 Q35 = Board("q35", X86_64, ("sata=off", "smbus=off", "vmport=off"))
@@ -44,6 +46,7 @@ MICROVM = Board(
     ("acpi=off",),  # with ACPI, and without being told the clock's rate, its kernel hangs now and then on a busy host
     agent=("-device", "isa-serial,chardev=agent,index=1"),
     network_card=None,  # without ACPI this kernel finds no virtio-mmio device
+    most_cpus=1,  # nor a second processor
 )
 VIRT = Board(
     "virt",
@@ -65,14 +68,15 @@ S390_CCW = Board(
     own_firmware="none",
 )
 
-BOARDS = {board.name: board for board in (Q35, PC, MICROVM, VIRT, S390_CCW)}
+_ALL = (Q35, PC, MICROVM, VIRT, S390_CCW)
+BOARDS = {board.name: board for board in _ALL}
 """The first of each architecture is the one that its guests get when none is asked for."""
 
 
-def chosen_board(board: str | None, architecture: str | None, *, network: bool = False) -> Board:
+def chosen_board(board: str | None, architecture: str | None) -> Board:
     """The board asked for, or the architecture's first; x86-64's first when neither is named.
 
-    Raises BadRequest for an unknown name, a board of another architecture, and a network where there is no card.
+    Raises BadRequest for an unknown name, and for a board of another architecture.
     """
     kind = None if architecture is None else request.one_of("architecture", architecture, ARCHITECTURES)
     if board is None:
@@ -82,12 +86,20 @@ def chosen_board(board: str | None, architecture: str | None, *, network: bool =
     if kind not in (None, found.architecture.name):
         fitting = [name for name, other in BOARDS.items() if other.architecture.name == kind]
         raise BadRequest("board", f"is no board for {kind}.", seen=found.name, remedy="one of " + ", ".join(fitting))
-    if network and found.network_card is None:
-        able = [name for name, other in BOARDS.items() if other.network_card]
-        raise BadRequest(
-            "network",
-            "has no card on this board.",
-            seen=found.name,
-            remedy="network=False, or one of " + ", ".join(able),
-        )
     return found
+
+
+def check_board(board: Board, *, cpus: int, network: bool) -> None:
+    """Nothing when the board can have that. Raises BadRequest."""
+    if network and board.network_card is None:
+        raise _not_there(
+            "network", "has no card on this board.", board, [other for other in _ALL if other.network_card]
+        )
+    if board.most_cpus and cpus > board.most_cpus:
+        able = [other for other in _ALL if not other.most_cpus or other.most_cpus >= cpus]
+        raise _not_there("cpus", f"is more than {board.name} has.", board, able)
+
+
+def _not_there(field: str, what: str, board: Board, able: Sequence[Board]) -> BadRequest:
+    names = ", ".join(other.name for other in able)
+    return BadRequest(field, what, seen=board.name, remedy=f"leave it out, or use one of the boards {names}")

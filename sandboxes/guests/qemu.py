@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandboxes.guests.cache import guests_folder
 from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
@@ -25,17 +26,15 @@ class Qemu:
         """`inherited` are the descriptors that `words` name."""
         user, groups = _identity(accelerator)
         environment = owned_environment()
-        with contextlib.ExitStack() as stack:
-            executable = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, executable)
-            self._log = os.fdopen(os.memfd_create("qemu-log"), "r+b")
-            stack.callback(self._log.close)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            executable, opened = _executable(program, theirs)
+            self._log = ours.enter_context(os.fdopen(os.memfd_create("qemu-log"), "r+b"))
             self._program = program.name
             self.spawned_s = time.monotonic()
             self.process = subprocess.Popen(
                 [program.name, *words],
-                executable=f"/proc/self/fd/{executable}",  # its folder may be closed to the user that it runs as
-                pass_fds=[executable, *inherited],
+                executable=executable,
+                pass_fds=[*opened, *inherited],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
@@ -46,8 +45,7 @@ class Qemu:
                 group=user,
                 extra_groups=groups,
             )
-            stack.pop_all()
-            os.close(executable)
+            ours.pop_all()
 
     @property
     def pid(self) -> int:
@@ -82,6 +80,14 @@ def pair(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[sock
     """A connected pair: nothing to find, nothing to clean up, and nobody else can connect."""
     near, far = socket.socketpair()
     return ours.enter_context(near), theirs.enter_context(far)
+
+
+def _executable(program: Path, stack: contextlib.ExitStack) -> tuple[str, list[int]]:
+    """How to name the program, and the descriptors for that: the cache may be closed to the user that QEMU runs as."""
+    if not program.is_relative_to(guests_folder()):
+        return str(program), []
+    number = stack.enter_context(program.open("rb")).fileno()
+    return f"/proc/self/fd/{number}", [number]
 
 
 def _identity(accelerator: str) -> tuple[int | None, list[int] | None]:

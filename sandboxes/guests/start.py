@@ -12,7 +12,7 @@ from sandboxes import request
 from sandboxes.errors import BadRequest, GuestUnavailable, StartFailed
 from sandboxes.guests.accelerator import CHOICES, choose_accelerator
 from sandboxes.guests.architectures import X86_64, Architecture
-from sandboxes.guests.boards import chosen_board
+from sandboxes.guests.boards import check_board, chosen_board
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.foreign import prepare_foreign
@@ -91,17 +91,18 @@ def _machine(
     memory: str | int, cpus: int, network: bool, name: str | None, board: str | None, architecture: str | None
 ) -> Machine:
     here = host_kernel.host()
-    connected = request.yes_or_no("network", network)
-    chosen = chosen_board(board, architecture, network=connected)
-    return Machine(
+    chosen = chosen_board(board, architecture)
+    machine = Machine(
         name=_name(name),
         memory_bytes=request.size_bytes("memory", memory, least=LEAST_MEMORY_BYTES, most=here.memory_bytes // 2),
         cpus=request.count("cpus", cpus, least=1, most=here.cpus),
-        network=connected,
+        network=request.yes_or_no("network", network),
         accelerator="tcg",
         firmware=found_firmware() if chosen.architecture is X86_64 else None,
         board=chosen,
     )
+    check_board(chosen, cpus=machine.cpus, network=machine.network)
+    return machine
 
 
 def _name(name: str | None) -> str:

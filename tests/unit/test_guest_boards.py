@@ -8,7 +8,7 @@ import pytest
 
 from sandboxes.errors import BadRequest
 from sandboxes.guests.architectures import ARCHITECTURES, ARM64
-from sandboxes.guests.boards import BOARDS, MICROVM, PC, Q35, S390_CCW, VIRT, chosen_board
+from sandboxes.guests.boards import BOARDS, MICROVM, PC, Q35, S390_CCW, VIRT, check_board, chosen_board
 from sandboxes.guests.initramfs import applets_in
 from sandboxes.guests.inside import parse_cpu
 from sandboxes.guests.machine import Machine, Wiring, arguments
@@ -51,12 +51,21 @@ def test_a_board_names_its_processor_and_a_processor_has_a_usual_board(
         ("architecture", {"board": None, "architecture": "riscv64"}),
         ("board", {"board": "q35", "architecture": "arm64"}),
         ("board", {"board": "virt", "architecture": "x86-64"}),
-        ("network", {"board": "microvm", "architecture": None, "network": True}),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(field: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(BadRequest) as raised:
         chosen_board(**arguments)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(("field", "wanted"), [("network", {"network": True}), ("cpus", {"cpus": 2})])
+def test_what_a_board_does_not_have_is_refused_and_others_are_named(field: str, wanted: dict[str, Any]) -> None:
+    usual: dict[str, Any] = {"cpus": 1, "network": False}
+    check_board(MICROVM, **usual)
+    check_board(Q35, **usual | wanted)
+    with pytest.raises(BadRequest, match="q35") as raised:
+        check_board(MICROVM, **usual | wanted)
     assert raised.value.field == field
 
 
