@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from sandboxes.apt import Archives, archives_for
-from sandboxes.errors import GuestUnavailable
+from sandboxes.errors import GuestUnavailable, Unavailable
 from sandboxes.guests.architectures import Architecture
 from sandboxes.guests.cache import locked
 from sandboxes.guests.kernels import BUSYBOX, GuestKernel, found_kernel, keep, loadable, vmlinuz
@@ -35,12 +35,24 @@ def prepare_foreign(kind: Architecture, say: Say) -> GuestKernel:
 def _fetched(kind: Architecture, note: str, say: Say) -> GuestKernel:
     with tempfile.TemporaryDirectory(prefix="boundaries-foreign-") as temporary:
         say(f"asking apt what there is for {kind.name}")
-        archives = archives_for(kind.debian, Path(temporary))
+        archives = _archives(kind, Path(temporary))
         package = _newest(archives, kind)
         tree = unpacked(archives, [package, _BUSYBOX_PACKAGE], say)
         image = vmlinuz(tree, package)
+        say(f"keeping {package} and its busybox in the cache")
         files = {"bzimage": image.read_bytes(), BUSYBOX: content(tree, "bin/busybox", _BUSYBOX_PACKAGE)}
         return keep(package, archives.about(package)["Version"], image, files, loadable(tree, kind.modules), note)
+
+
+def _archives(kind: Architecture, folder: Path) -> Archives:
+    try:
+        return archives_for(kind.debian, folder)
+    except Unavailable as error:
+        raise GuestUnavailable(
+            f"apt has nothing for {kind.name} here.",
+            seen=error.seen,
+            remedy="check the network; Debian 12 and newer have what is needed, and others may not",
+        ) from error
 
 
 def _newest(archives: Archives, kind: Architecture) -> str:
