@@ -18,6 +18,7 @@ from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import Machine, found_firmware, found_program
 from sandboxes.guests.qemu import KVM
+from sandboxes.guests.system import linux
 from sandboxes.kernel import boot_id
 from sandboxes.lifecycle.cache import put
 from sandboxes.model import Accelerator
@@ -78,7 +79,7 @@ def _try(kernel: GuestKernel) -> Accelerator:
 
 def _canary(kernel: GuestKernel) -> Accelerator:
     machine = Machine("canary", CANARY_BYTES, 1, network=False, accelerator="kvm", firmware=found_firmware())
-    emulator = Emulator(machine, kernel)
+    emulator = Emulator(machine, linux(machine, kernel))
     try:
         if boot_ms := emulator.boot(CANARY_S):
             return Accelerator("kvm", f"a guest booted under KVM in {boot_ms:.0f} ms")

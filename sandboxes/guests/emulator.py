@@ -7,26 +7,33 @@ import time
 
 from sandboxes.guests.channel import Channel
 from sandboxes.guests.console import Console
-from sandboxes.guests.initramfs import initramfs
-from sandboxes.guests.kernels import GuestKernel
-from sandboxes.guests.machine import Machine, Wiring, arguments, needed_program
+from sandboxes.guests.machine import Boot, Machine, Wiring, arguments, needed_program
 from sandboxes.guests.qemu import Qemu, pair
+from sandboxes.guests.system import System
 
 
 class Emulator:
-    """QEMU, from spawn to reaped, with the guest that it boots."""
+    """QEMU, from spawn to reaped, with the guest in it.
 
-    def __init__(self, machine: Machine, kernel: GuestKernel) -> None:
+    It boots `system`, or waits to be given a state when there is none. `memory` is the descriptor of a file that is the
+    guest's memory: `shared`, the guest writes into it; else it is only read, and what the guest changes is its own.
+    """
+
+    def __init__(
+        self, machine: Machine, system: System | None, *, memory: int | None = None, shared: bool = False
+    ) -> None:
         program = needed_program(machine.board.architecture)
-        archive = initramfs(kernel, network=machine.network)
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-            files = [theirs.enter_context(path.open("rb")).fileno() for path in (kernel.image, archive)]
+            begins, files = _loaded(system, theirs) if system else ("defer", [])
             near, far = zip(*(pair(ours, theirs) for _ in range(3)), strict=True)
             given = [end.fileno() for end in far]
-            words = arguments(machine, _wiring(files, given))
-            self.qemu = Qemu(program, words, [*files, *given], machine.accelerator)
+            path = None if memory is None else f"/proc/self/fd/{memory}"
+            words = arguments(machine, Wiring(given[0], given[1], given[2], begins, path, shared))
+            inherited = [*files, *given, *([] if memory is None else [memory])]
+            self.qemu = Qemu(program, words, inherited, machine.accelerator)
             ours.callback(self.qemu.close)
-            self.console, self.channel, self.monitor_end = Console(near[0]), Channel(near[1]), near[2]
+            self.console, self.monitor_end = Console(near[0]), near[2]
+            self.channel = Channel(near[1], awake=system is None)
             ours.pop_all()
 
     def boot(self, deadline_s: float) -> float | None:
@@ -54,8 +61,9 @@ class Emulator:
         self.monitor_end.close()
 
 
-def _wiring(files: list[int], sockets: list[int]) -> Wiring:
-    """The files by number too: QEMU runs as a user who may not enter the folders that they are in."""
-    kernel, archive = (f"/proc/self/fd/{number}" for number in files)
-    console, agent, monitor = sockets
-    return Wiring(kernel, archive, console, agent, monitor)
+def _loaded(system: System, theirs: contextlib.ExitStack) -> tuple[Boot, list[int]]:
+    """Files by number: QEMU runs as a user who may not enter the folders that they are in."""
+    files = [theirs.enter_context(path.open("rb")).fileno() for path in system.files]
+    kernel, *others = (f"/proc/self/fd/{number}" for number in files)
+    loaded = (" ".join([path, *one.words]) for path, one in zip(others, system.loaded, strict=True))
+    return Boot(kernel, ",".join(loaded), " ".join(system.words)), files

@@ -19,23 +19,20 @@ TRANSLATION_BYTES = 256 << 20
 _DATA = Path("/usr/share/qemu")
 """Where the distribution keeps QEMU's firmware; a QEMU that is not installed looks for it elsewhere."""
 _QBOOT = _DATA / "qboot.rom"
-HARDENED = (
-    *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-    *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-)
-"""Nothing that is not asked for; and by seccomp(2) none of the calls that a device emulator has no use for."""
+SECCOMP = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+"""QEMU gives up, by seccomp(2), the calls that a device emulator has no use for."""
 
-KERNEL_WORDS = (
-    "quiet",
-    "panic=-1",  # a panic reboots at once, which -no-reboot turns into the end of QEMU
-    "cryptomgr.notests",  # self-tests of ciphers: about 0.3 s of an emulated boot
-)
-"""Documentation/admin-guide/kernel-parameters.rst."""
+HARDENED = ("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", *SECCOMP)
+"""Nothing that is not asked for."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a guest is made of. `firmware` is the file that -bios names; None: what the board has itself."""
+    """What a guest is made of. `firmware` is the file that -bios names; None: what the board has itself.
+
+    `devices` are further words for QEMU, and `cpu_model` another model than the one that is usual for the board.
+    `stock`: as plain QEMU would make it, with its default board, firmware and devices, whatever `board` says.
+    """
 
     name: str
     memory_bytes: int
@@ -44,21 +41,38 @@ class Machine:
     accelerator: str
     firmware: Path | None
     board: Board = Q35
+    devices: tuple[str, ...] = ()
+    cpu_model: str | None = None
+    stock: bool = False
 
     @property
     def firmware_name(self) -> str:
-        return "qboot" if self.firmware else self.board.own_firmware
+        return "qboot" if self.firmware and not self.stock else self.board.own_firmware
+
+
+@dataclass(frozen=True)
+class Boot:
+    """QEMU loads this: the kernel and, as -initrd names them, the other files; `words` is the command line."""
+
+    kernel: str
+    loaded: str
+    words: str
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """What QEMU opens or inherits: paths of kernel and initramfs, numbers of the inherited sockets."""
+    """What QEMU opens or inherits: numbers of the inherited sockets, and how the machine begins.
 
-    kernel: str
-    initramfs: str
+    `begins`: it boots, or takes over a state from where -incoming says. `memory`: a file that is the guest's memory,
+    and is `shared` or only read from; None: memory of its own.
+    """
+
     console: int
     agent: int
     monitor: int
+    begins: Boot | str
+    memory: str | None = None
+    shared: bool = False
 
 
 def found_program(kind: Architecture = X86_64) -> Path | None:
@@ -83,29 +97,55 @@ def found_firmware() -> Path | None:
 
 def arguments(machine: Machine, wiring: Wiring) -> list[str]:
     """QEMU's arguments: no device that is not asked for, no configuration file, no window, no reboot."""
+    if machine.stock:
+        return _stock_arguments(machine, wiring)
     board, kind = machine.board, machine.board.architecture
     return [
         *("-name", f"{machine.name},debug-threads=on,process={kind.program}"),
         *HARDENED,
         *("-L", str(_DATA)),
-        *("-machine", ",".join([board.name, f"accel={machine.accelerator}", *board.options])),
-        *("-cpu", kind.cpu_model, "-smp", str(machine.cpus), "-m", f"{machine.memory_bytes >> 10}K"),
+        *("-machine", ",".join([board.name, f"accel={machine.accelerator}", *board.options, "memory-backend=ram"])),
+        *("-cpu", machine.cpu_model or kind.cpu_model, "-smp", str(machine.cpus)),
+        *("-m", f"{machine.memory_bytes >> 10}K", "-object", _memory(machine, wiring)),
         *(("-bios", str(machine.firmware)) if machine.firmware else ()),
-        *("-kernel", wiring.kernel, "-initrd", wiring.initramfs),
-        *("-append", " ".join(_kernel_words(machine))),
+        *_beginning(wiring),
         *("-chardev", f"socket,id=console,fd={wiring.console}", *board.console),
         *("-chardev", f"socket,id=agent,fd={wiring.agent}", *board.agent),
         *("-chardev", f"socket,id=monitor,fd={wiring.monitor}", "-mon", "chardev=monitor,mode=control"),
         *_network(machine),
+        *machine.devices,
     ]
 
 
-def _kernel_words(machine: Machine) -> list[str]:
-    """The last two go on to the programs inside: the name, and where the agent finds its port."""
-    board = machine.board
-    console = [f"console={board.console_port}"] if board.console_port else []
-    last = [f"hostname={machine.name}", f"agent={board.agent_port}"]
-    return [*console, *KERNEL_WORDS, *board.architecture.kernel_words, *last]
+def _stock_arguments(machine: Machine, wiring: Wiring) -> list[str]:
+    """Plain QEMU with all that it has by default; only its card's other end is QEMU itself, not the world.
+
+    The second serial port is there for the same ready mark that our own guests are timed by.
+    """
+    return [
+        *("-name", f"{machine.name},debug-threads=on,process={PROGRAM}"),
+        *("-accel", machine.accelerator, "-smp", str(machine.cpus), "-m", f"{machine.memory_bytes >> 10}K"),
+        *("-display", "none", "-nic", "user,restrict=on", "-no-reboot", *SECCOMP),
+        *_beginning(wiring),
+        *("-chardev", f"socket,id=console,fd={wiring.console}", "-serial", "chardev:console"),
+        *("-chardev", f"socket,id=agent,fd={wiring.agent}", "-serial", "chardev:agent"),
+        *("-chardev", f"socket,id=monitor,fd={wiring.monitor}", "-mon", "chardev=monitor,mode=control"),
+    ]
+
+
+def _memory(machine: Machine, wiring: Wiring) -> str:
+    """Named, so that a state that was saved finds it again whatever it is made of."""
+    size = f"id=ram,size={machine.memory_bytes >> 10}K"
+    if wiring.memory is None:
+        return f"memory-backend-ram,{size}"
+    return f"memory-backend-file,{size},mem-path={wiring.memory},share={'on' if wiring.shared else 'off'}"
+
+
+def _beginning(wiring: Wiring) -> tuple[str, ...]:
+    if isinstance(wiring.begins, str):
+        return ("-incoming", wiring.begins)
+    boot = wiring.begins
+    return ("-kernel", boot.kernel, "-initrd", boot.loaded, "-append", boot.words)
 
 
 def _network(machine: Machine) -> tuple[str, ...]:

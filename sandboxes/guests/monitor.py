@@ -25,6 +25,7 @@ from sandboxes.model import Device
 
 T = TypeVar("T")
 CALL_S = 10.0
+UNLIMITED_BYTES_PER_S = 10**12
 
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
@@ -75,6 +76,37 @@ class Monitor:
     async def _give(self, name: str, handle: int) -> None:
         self._client.send_fd_scm(handle)
         await self._client.execute("getfd", {"fdname": name})
+
+    def save_devices(self, handle: int) -> None:
+        """QEMU begins to write the state of all but the guest's shared memory there. Raises MonitorLost.
+
+        Source: docs/devel/migration.rst; QMP `migrate`, capability x-ignore-shared.
+        """
+        self._share_memory()
+        self.execute("migrate-set-parameters", **{"max-bandwidth": UNLIMITED_BYTES_PER_S})
+        self.give("state", handle)
+        self.execute("migrate", uri="fd:state")
+
+    def restore_devices(self, handle: int) -> None:
+        """The guest goes on from such a state, on a memory that goes with it. Raises MonitorLost."""
+        self._share_memory()
+        self.give("state", handle)
+        _wait(self._resumed())
+
+    def _share_memory(self) -> None:
+        only_devices = [{"capability": "x-ignore-shared", "state": True}]
+        self.execute("migrate-set-capabilities", capabilities=only_devices)
+
+    async def _resumed(self) -> None:
+        """Before the event RESUME the guest's serial ports lose what they are sent."""
+        with self._client.listener("RESUME") as events:
+            await self._client.execute("migrate-incoming", {"uri": "fd:state"})
+            heard, lost = asyncio.ensure_future(events.get()), asyncio.ensure_future(self._client.runstate_changed())
+            await asyncio.wait((heard, lost), return_when=asyncio.FIRST_COMPLETED)
+            lost.cancel()
+            if not heard.done():
+                heard.cancel()
+                raise EOFError("QEMU could not take over the state")
 
     def pause(self) -> None:
         """The guest's processors stand still. Raises MonitorLost."""

@@ -22,7 +22,8 @@ T = TypeVar("T")
 class GuestSandbox(RunningGuest):
     """A running guest. Every method may be called from any thread; leaving `with` closes it.
 
-    `boot_ms` is the time from spawning QEMU until the guest answered; `start_ms` that from the request for it.
+    `started` is "template", "cold" or "stock". `boot_ms` is the time from spawning QEMU until the guest answered;
+    `start_ms` that from the request for it.
     """
 
     def __init__(
@@ -32,11 +33,12 @@ class GuestSandbox(RunningGuest):
         emulator: Emulator,
         monitor: Monitor,
         *,
+        started: str,
         boot_ms: float,
         start_ms: float,
     ) -> None:
         super().__init__(machine.name, emulator)
-        self.accelerator, self.boot_ms, self.start_ms = how, boot_ms, start_ms
+        self.accelerator, self.started, self.boot_ms, self.start_ms = how, started, boot_ms, start_ms
         self._machine, self._monitor = machine, monitor
         owner().adopt(self)
 
@@ -81,6 +83,7 @@ class GuestSandbox(RunningGuest):
             memory_bytes=self._machine.memory_bytes,
             devices=hardware.devices,
             boot_ms=self.boot_ms,
+            started=self.started,
             inside_kernel=inside.kernel,
             inside_machine=inside.machine,
             inside_byte_order=inside.byte_order,

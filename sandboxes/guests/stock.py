@@ -13,7 +13,8 @@ from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM
 from sandboxes.guests.qemu import owned_environment
-from sandboxes.guests.start import BOOT_S, needed_kernel
+from sandboxes.guests.start import needed_kernel
+from sandboxes.guests.started import BOOT_S
 
 
 def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", memory: str = "256M") -> list[str]:

@@ -55,6 +55,7 @@ from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privilege
 from sandboxes.model.probes import BARRIERS, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
 from sandboxes.model.surfaces import Surface
+from sandboxes.model.templates import GuestTemplate
 
 __all__ = [
     "BARRIERS",
@@ -83,6 +84,7 @@ __all__ = [
     "Engine",
     "Footprint",
     "Guest",
+    "GuestTemplate",
     "Heal",
     "Host",
     "HttpAnswer",

@@ -44,7 +44,7 @@ class Guest:
     `process` and `threads` belong to QEMU on the host; `pss_bytes` is its proportional share of memory
     (Documentation/filesystems/proc.rst, smaps_rollup). `inside_*` were reported by the guest's kernel:
     `inside_machine` is what uname(1) says, `inside_byte_order` "little-endian" or "big-endian". `started` says how
-    it came to run: "booted", or from which state it was restored.
+    it came to run: "template", "cold", "stock", or from which other state it was restored.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Guest:
     inside_namespaces: Mapping[str, int]
     inside_processes: tuple[Process, ...]
     host: Host
-    started: str = "booted"
+    started: str = "cold"
 
     @property
     def promise(self) -> str:

@@ -156,7 +156,7 @@ def test_four_guests_at_once_all_boot() -> None:
 
 def test_a_kernel_that_does_not_boot_is_an_error_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     descriptors = set(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr("sandboxes.guests.machine.KERNEL_WORDS", ("console=ttyS0", "panic=-1", "rdinit=/nothing"))
+    monkeypatch.setattr("sandboxes.guests.system.KERNEL_WORDS", ("panic=-1", "rdinit=/nothing"))
     with pytest.raises(StartFailed) as raised:
         guest()
     assert "Kernel panic" in raised.value.seen
