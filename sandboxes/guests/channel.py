@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from sandboxes.errors import Unavailable
 from sandboxes.guests.exchange import ChannelLost, Exchange, Overdue, Request
 from sandboxes.guests.frames import Frame, Frames
-from sandboxes.guests.words import quoted
 from sandboxes.output import Output
 
 AHEAD_BYTES = 32 << 10
@@ -97,12 +96,12 @@ class Channel:
 
         Raises Unavailable when the agent cannot do what is asked, ChannelLost, Overdue.
         """
-        if request.input is not None:
+        if request.setting.input is not None:
             self._need("input", "cannot give input to a command")
-        if request.user:
+        if request.setting.user:
             self._need("user", "cannot run a command as another user")
-        with self._known(Exchange(self._send, request.input)) as exchange:
-            self._send(Frame("r", exchange.id, quoted(request.all_words())))
+        with self._known(Exchange(self._send, request.setting.input)) as exchange:
+            self._send(Frame("r", exchange.id, request.line()))
             exchange.give_input()
             yield exchange
 

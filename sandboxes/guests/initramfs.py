@@ -51,6 +51,11 @@ def found_busybox() -> Path | None:
     return Path(path) if is_static(Path(path).read_bytes()) else None
 
 
+def shell_agent() -> bytes:
+    """The agent for busybox sh, for computers that no agent in C is made for."""
+    return (_INSIDE / "agent").read_bytes()
+
+
 @lru_cache
 def _applets(program: Path) -> tuple[str, ...]:
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True, timeout=10)
