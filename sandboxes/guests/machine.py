@@ -10,6 +10,9 @@ PROGRAM = "qemu-system-x86_64"
 BOARD = "q35"
 CPU_MODEL = "max"
 
+TRANSLATION_BYTES = 256 << 20
+"""For the code that an emulated guest's instructions are translated to; when it is full, QEMU begins anew."""
+
 _QBOOT = Path("/usr/share/qemu/qboot.rom")
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 

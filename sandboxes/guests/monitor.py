@@ -59,6 +59,18 @@ class Monitor:
         """What QEMU answers to a command of the QMP reference manual. Raises MonitorLost."""
         return _wait(self._client.execute(command, arguments or None))
 
+    def ask(self, line: str) -> str:
+        """What QEMU prints for a command of its monitor for people (qemu-monitor(7)). Raises MonitorLost."""
+        return str(self.execute("human-monitor-command", **{"command-line": line}))
+
+    def give(self, name: str, handle: int) -> None:
+        """QEMU has a copy of this descriptor, and knows it by this name (QMP `getfd`). Raises MonitorLost."""
+        _wait(self._give(name, handle))
+
+    async def _give(self, name: str, handle: int) -> None:
+        self._client.send_fd_scm(handle)
+        await self._client.execute("getfd", {"fdname": name})
+
     def pause(self) -> None:
         """The guest's processors stand still. Raises MonitorLost."""
         self.execute("stop")
@@ -75,7 +87,7 @@ class Monitor:
             qemu_version=f"{version['major']}.{version['minor']}.{version['micro']}",
             board=self._type("/machine").removesuffix("-machine"),
             cpu_model=self._type(processor).removesuffix("-x86_64-cpu"),
-            devices=parse_devices(self.execute("human-monitor-command", **{"command-line": "info qtree"})),
+            devices=parse_devices(self.ask("info qtree")),
         )
 
     def _type(self, path: str) -> str:

@@ -24,8 +24,22 @@ from sandboxes.model.cgroups import (
 )
 from sandboxes.model.changes import Changes, Inventory, SeenCgroup, SeenLink, SeenMount, SeenProcess
 from sandboxes.model.containers import Container
+from sandboxes.model.emulator import (
+    AddressSpace,
+    BlockDevice,
+    Descriptor,
+    EmulatorProcess,
+    Footprint,
+    Hypervisor,
+    MemoryRange,
+    Migration,
+    PciDevice,
+    Translation,
+    VirtioDevice,
+    VirtualCpu,
+)
 from sandboxes.model.engines import Engine, Tier
-from sandboxes.model.guests import Accelerator, Device, Guest
+from sandboxes.model.guests import EMULATED, Accelerator, Device, Guest
 from sandboxes.model.images import Blob, BuildStep, ImageContents, ImageLayout, Layer, LayerEntry, SystemParts, Transfer
 from sandboxes.model.limits import Limits
 from sandboxes.model.links import Link, NetworkStack, Route
@@ -42,11 +56,14 @@ from sandboxes.model.report import Problem, Report
 
 __all__ = [
     "BARRIERS",
+    "EMULATED",
     "NAMESPACE_KINDS",
     "Accelerator",
     "Activity",
+    "AddressSpace",
     "BareContainer",
     "Blob",
+    "BlockDevice",
     "BuildStep",
     "CapabilitySets",
     "CgroupDetails",
@@ -56,13 +73,17 @@ __all__ = [
     "Check",
     "Container",
     "CpuStat",
+    "Descriptor",
     "Device",
     "Difference",
+    "EmulatorProcess",
     "Engine",
+    "Footprint",
     "Guest",
     "Heal",
     "Host",
     "HttpAnswer",
+    "Hypervisor",
     "IdRange",
     "ImageContents",
     "ImageLayout",
@@ -76,7 +97,9 @@ __all__ = [
     "Link",
     "Measurement",
     "MemoryParts",
+    "MemoryRange",
     "MemoryStat",
+    "Migration",
     "Moment",
     "Mount",
     "NamespaceGroup",
@@ -85,6 +108,7 @@ __all__ = [
     "Network",
     "NetworkStack",
     "NoLimit",
+    "PciDevice",
     "PidsStat",
     "Place",
     "PoolCost",
@@ -116,6 +140,9 @@ __all__ = [
     "Thread",
     "Tier",
     "Transfer",
+    "Translation",
     "Twin",
     "Verdict",
+    "VirtioDevice",
+    "VirtualCpu",
 ]

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from sandboxes.model.machine import Host, Process, Thread
 
 
+EMULATED = "emulated: shows the mechanism, promises no security"
+"""QEMU's developers give no security promise for tcg (docs/system/security.rst, "Non-virtualization Use Case")."""
+
+
 @dataclass(frozen=True)
 class Accelerator:
     """How guests execute: "kvm" or "tcg" (emulated). `proof` says in a sentence how that was established."""
@@ -18,6 +22,11 @@ class Accelerator:
     @property
     def emulated(self) -> bool:
         return self.name == "tcg"
+
+    @property
+    def promise(self) -> str:
+        """What stands between the guest and this machine, in a few words."""
+        return EMULATED if self.emulated else "hardware-assisted: the processor keeps guest and host apart"
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,8 @@ class Guest:
     """A running virtual machine, seen from its host (the QEMU process) and from inside (its own kernel).
 
     `process` and `threads` belong to QEMU on the host; `pss_bytes` is its proportional share of memory
-    (Documentation/filesystems/proc.rst, smaps_rollup). `inside_*` were reported by the guest's kernel.
+    (Documentation/filesystems/proc.rst, smaps_rollup). `inside_*` were reported by the guest's kernel. `started` says how
+    it came to run: "booted", or from which state it was restored.
     """
 
     name: str
@@ -57,3 +67,9 @@ class Guest:
     inside_namespaces: Mapping[str, int]
     inside_processes: tuple[Process, ...]
     host: Host
+    started: str = "booted"
+
+    @property
+    def promise(self) -> str:
+        """What its isolation is worth: EMULATED, or that the processor assists."""
+        return self.accelerator.promise
