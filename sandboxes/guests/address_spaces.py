@@ -7,7 +7,10 @@ import re
 from sandboxes.model import AddressSpace, MemoryRange
 
 _SPACE = re.compile(r'^ AS "([^"]*)"', re.MULTILINE)
-_RANGE = re.compile(r"^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([^)]+)\): (.*?)(?: @[0-9a-f]+)?(?: .*)?$", re.MULTILINE)
+_RANGE = re.compile(
+    r"^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([^)]+)\): (.*?)(?: @[0-9a-f]{16})?(?: KVM)?$", re.MULTILINE
+)
+"""After a region's name may come the offset into it, and the accelerator that has registered it."""
 
 
 def parse_address_spaces(mtree: str) -> tuple[AddressSpace, ...]:

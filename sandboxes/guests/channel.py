@@ -35,7 +35,7 @@ class Channel:
         self._lost: str | None = None
         self._ready = threading.Event()
         self._abilities: frozenset[str] = frozenset()
-        self._lock, self._sending = threading.Lock(), threading.Lock()
+        self._lock, self._sending = threading.Lock(), threading.RLock()
         self._ahead, self._read_on = 0, threading.Condition()
         if awake:
             self._abilities = ABILITIES
@@ -89,6 +89,16 @@ class Channel:
                 raise Overdue(killed=False) from None
         if status:
             raise ChannelLost(f"it could not be told who it is: {said.stderr.strip()}")
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """The agent has read all that was sent, and nothing else is sent meanwhile: so it is nowhere within a frame.
+
+        Raises Overdue, ChannelLost.
+        """
+        with self._sending:
+            self.run(Request(("true",)), SAY_S, Output())
+            yield
 
     @contextlib.contextmanager
     def open(self, request: Request) -> Iterator[Exchange]:

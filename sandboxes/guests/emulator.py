@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from sandboxes.errors import GuestUnavailable
+from sandboxes.guests import cgroup
 from sandboxes.guests.channel import Channel
 from sandboxes.guests.console import Console
 from sandboxes.guests.initramfs import initramfs
@@ -24,9 +25,15 @@ KVM = Path("/dev/kvm")
 
 
 class Emulator:
-    """QEMU, from spawn to reaped. It is marked as this process's own, so that it dies with it."""
+    """QEMU, from spawn to reaped. It is marked as this process's own, so that it dies with it.
 
-    def __init__(self, machine: Machine, kernel: GuestKernel) -> None:
+    `state`: the machine does not boot, but goes on where another was when its state was saved in this open file.
+    """
+
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, machine: Machine, kernel: GuestKernel, state: int | None = None) -> None:
+        self.machine, self.kernel = machine, kernel
         program = found_program()
         if program is None:
             raise GuestUnavailable(
@@ -38,25 +45,39 @@ class Emulator:
             files = [theirs.enter_context(path.open("rb")).fileno() for path in (kernel.image, archive)]
             near, far = zip(*(_pair(ours, theirs) for _ in range(3)), strict=True)
             given = [end.fileno() for end in far]
+            saved = [] if state is None else [_from_its_start(state, theirs)]
             self._log = ours.enter_context(os.fdopen(os.memfd_create("qemu-log"), "r+b"))
             user, groups = _identity(machine)
-            self.spawned_s = time.monotonic()
-            self.process = subprocess.Popen(
-                [program, *arguments(machine, _wiring(files, given))],
-                pass_fds=[*files, *given],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-                user=user,
-                group=user,
-                extra_groups=groups,
-            )
-            ours.callback(self._kill)
-            self.console, self.channel, self.monitor_end = Console(near[0]), Channel(near[1]), near[2]
+            words = [program, *arguments(machine, _wiring(files, given, saved))]
+
+            def spawn() -> int:
+                self.spawned_s = time.monotonic()
+                self.process = subprocess.Popen(
+                    words,
+                    pass_fds=[*files, *given, *saved],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    cwd="/",
+                    env=environment,
+                    start_new_session=True,
+                    user=user,
+                    group=user,
+                    extra_groups=groups,
+                )
+                ours.callback(self._kill)
+                return self.process.pid
+
+            self.cgroup = cgroup.make(machine)
+            ours.callback(cgroup.remove, self.cgroup)
+            cgroup.born_in(self.cgroup, spawn)
+            self.console, self.monitor_end = Console(near[0]), near[2]
+            self.channel = Channel(near[1], awake=state is not None)
             ours.pop_all()
+
+    def again(self, state: int) -> Emulator:
+        """Another QEMU of the same machine, which goes on from this state."""
+        return Emulator(self.machine, self.kernel, state)
 
     def boot(self, deadline_s: float) -> float | None:
         """Milliseconds from spawn until the agent answers; None when the deadline passed. Raises ChannelLost."""
@@ -96,6 +117,7 @@ class Emulator:
         self.channel.close()
         self.monitor_end.close()
         self._log.close()
+        cgroup.remove(self.cgroup)
 
 
 def owned_environment() -> dict[str, str]:
@@ -103,11 +125,18 @@ def owned_environment() -> dict[str, str]:
     return {key: value for key, value in owner().environment().items() if key in (MARK, "PATH")}
 
 
-def _wiring(files: list[int], sockets: list[int]) -> Wiring:
+def _wiring(files: list[int], sockets: list[int], saved: list[int]) -> Wiring:
     """The files by number too: QEMU runs as a user who may not enter the folders that they are in."""
     kernel, archive = (f"/proc/self/fd/{number}" for number in files)
     console, agent, monitor = sockets
-    return Wiring(kernel, archive, console, agent, monitor)
+    return Wiring(kernel, archive, console, agent, monitor, *saved)
+
+
+def _from_its_start(state: int, theirs: contextlib.ExitStack) -> int:
+    """The same file, opened anew: with an offset of its own."""
+    handle = os.open(f"/proc/self/fd/{state}", os.O_RDONLY | os.O_CLOEXEC)
+    theirs.callback(os.close, handle)
+    return handle
 
 
 def _pair(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:

@@ -18,7 +18,24 @@ from sandboxes.lifecycle.cache import put
 from sandboxes.syscall import syscall_program
 
 _INSIDE = Path(__file__).with_name("inside")
-_FOLDERS = ("bin", "sbin", "dev", "etc", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usr", "usr/bin")
+_FOR_NETWORK = ("failover.ko", "net_failover.ko", "virtio_net.ko")
+_FOLDERS = (
+    "bin",
+    "sbin",
+    "dev",
+    "etc",
+    "etc/acpi",
+    "etc/acpi/PWRF",
+    "lib",
+    "lib/modules",
+    "proc",
+    "root",
+    "run",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/bin",
+)
 
 
 def initramfs(kernel: GuestKernel, *, network: bool) -> Path:
@@ -33,7 +50,7 @@ def initramfs(kernel: GuestKernel, *, network: bool) -> Path:
             seen="no statically linked busybox on PATH",
             remedy="apt-get install busybox-static",
         )
-    modules = tuple(kernel.folder / name for name in kernel.modules) if network else ()
+    modules = tuple(kernel.folder / name for name in kernel.modules if network or name not in _FOR_NETWORK)
     data = archive(
         _entries(program.read_bytes(), _applets(program), {path.name: path.read_bytes() for path in modules})
     )
@@ -75,6 +92,7 @@ def _entries(busybox: bytes, applets: tuple[str, ...], modules: dict[str, bytes]
         file("etc/rc", inside["rc"], 0o755),
         file("etc/inittab", inside["inittab"]),
         file("etc/fstab", inside["fstab"]),
+        file("etc/acpi/PWRF/00000080", b"#!/bin/sh\npoweroff\n", 0o755),
         file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"),
         file("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
         file("etc/modules", "".join(f"/lib/modules/{name}\n" for name in modules).encode()),

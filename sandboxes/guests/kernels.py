@@ -25,8 +25,12 @@ from sandboxes.lifecycle.cache import put, sha256
 PACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64")
 """In order of liking: Debian's kernel for virtual machines, Ubuntu's, Debian's for everything."""
 
-MODULES = ("virtio_pci", "virtio_net")
-"""What a guest with a network card needs and a kernel may have left out of itself; they pull in what they depend on."""
+MODULES = ("button", "evdev", "virtio_pci", "virtio_balloon", "virtio_net")
+"""For the power button, the balloon and a network card, as far as a kernel has left them out of itself; they pull in
+what they depend on."""
+
+NOTE = f"kernel-{hashlib.sha256(' '.join(MODULES).encode()).hexdigest()[:8]}.json"
+"""A kernel that was kept with other modules is another one."""
 
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 Say = Callable[[str], None]
@@ -69,7 +73,7 @@ class GuestKernel:
 def found_kernel() -> GuestKernel | None:
     """The kernel that guests boot, if it is in the cache; starts and fetches nothing."""
     try:
-        known = json.loads((guests_folder() / "kernel.json").read_text())
+        known = json.loads((guests_folder() / NOTE).read_text())
         kernel = GuestKernel(**{**known, "modules": tuple(known["modules"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -104,7 +108,7 @@ def _newest(kernel: GuestKernel | None, say: Say) -> GuestKernel:
         tree = _fetched([package, *_module_packages(package)], Path(temporary))
         say("unpacking the guest kernel")
         kernel = _keep(package, version, tree)
-    put(guests_folder() / "kernel.json", json.dumps(asdict(kernel), indent=1).encode())
+    put(guests_folder() / NOTE, json.dumps(asdict(kernel), indent=1).encode())
     return kernel
 
 

@@ -46,13 +46,17 @@ class Machine:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What QEMU opens or inherits: paths of kernel and initramfs, numbers of the inherited sockets."""
+    """What QEMU opens or inherits: paths of kernel and initramfs, numbers of the inherited sockets.
+
+    `state` is the number of an open file with the state of a machine that goes on here instead of booting.
+    """
 
     kernel: str
     initramfs: str
     console: int
     agent: int
     monitor: int
+    state: int | None = None
 
 
 def found_program() -> str | None:
@@ -74,16 +78,27 @@ def arguments(machine: Machine, wiring: Wiring) -> list[str]:
         *("-name", f"{machine.name},debug-threads=on"),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-sandbox", _SANDBOX),
-        *("-machine", f"{BOARD},accel={machine.accelerator},sata=off,smbus=off,vmport=off"),
+        *("-machine", f"{BOARD},sata=off,smbus=off,vmport=off", "-accel", _accelerator(machine)),
         *("-cpu", CPU_MODEL, "-smp", str(machine.cpus), "-m", f"{machine.memory_bytes >> 10}K"),
         *(("-bios", str(machine.firmware)) if machine.firmware else ()),
-        *("-kernel", wiring.kernel, "-initrd", wiring.initramfs),
-        *("-append", " ".join([*KERNEL_WORDS, f"hostname={machine.name}"])),
+        *_beginning(machine, wiring),
         *("-chardev", f"socket,id=console,fd={wiring.console}", "-serial", "chardev:console"),
         *("-chardev", f"socket,id=agent,fd={wiring.agent}", "-serial", "chardev:agent"),
         *("-chardev", f"socket,id=monitor,fd={wiring.monitor}", "-mon", "chardev=monitor,mode=control"),
+        *("-device", "virtio-balloon-pci,id=balloon"),
         *_network(machine),
     ]
+
+
+def _accelerator(machine: Machine) -> str:
+    return "kvm" if machine.accelerator == "kvm" else f"tcg,tb-size={TRANSLATION_BYTES >> 20}"
+
+
+def _beginning(machine: Machine, wiring: Wiring) -> tuple[str, ...]:
+    if wiring.state is not None:
+        return ("-incoming", f"fd:{wiring.state}")
+    words = " ".join([*KERNEL_WORDS, f"hostname={machine.name}"])
+    return ("-kernel", wiring.kernel, "-initrd", wiring.initramfs, "-append", words)
 
 
 def _network(machine: Machine) -> tuple[str, ...]:

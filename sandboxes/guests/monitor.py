@@ -61,7 +61,7 @@ class Monitor:
 
     def ask(self, line: str) -> str:
         """What QEMU prints for a command of its monitor for people (qemu-monitor(7)). Raises MonitorLost."""
-        return str(self.execute("human-monitor-command", **{"command-line": line}))
+        return str(self.execute("human-monitor-command", **{"command-line": line})).replace("\r\n", "\n")
 
     def give(self, name: str, handle: int) -> None:
         """QEMU has a copy of this descriptor, and knows it by this name (QMP `getfd`). Raises MonitorLost."""

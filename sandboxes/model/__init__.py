@@ -53,6 +53,7 @@ from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
 from sandboxes.model.probes import BARRIERS, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
+from sandboxes.model.states import BalloonChange, Rollback, Shutdown, Stage
 
 __all__ = [
     "BARRIERS",
@@ -61,6 +62,7 @@ __all__ = [
     "Accelerator",
     "Activity",
     "AddressSpace",
+    "BalloonChange",
     "BareContainer",
     "Blob",
     "BlockDevice",
@@ -123,6 +125,7 @@ __all__ = [
     "Ratio",
     "Report",
     "Result",
+    "Rollback",
     "Rollout",
     "Route",
     "Sample",
@@ -131,6 +134,8 @@ __all__ = [
     "SeenMount",
     "SeenProcess",
     "Shield",
+    "Shutdown",
+    "Stage",
     "Stall",
     "Standing",
     "Step",

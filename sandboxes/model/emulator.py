@@ -34,7 +34,7 @@ class MemoryRange:
 
 @dataclass(frozen=True)
 class AddressSpace:
-    """What one or more parts of the machine (`names`) see at which address. Source: qemu-monitor(7), `info mtree -f`."""
+    """What parts of the machine (`names`) see at which address. Source: qemu-monitor(7), `info mtree -f`."""
 
     names: tuple[str, ...]
     ranges: tuple[MemoryRange, ...]

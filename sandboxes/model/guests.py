@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from sandboxes.model.machine import Host, Process, Thread
 
-
 EMULATED = "emulated: shows the mechanism, promises no security"
 """QEMU's developers give no security promise for tcg (docs/system/security.rst, "Non-virtualization Use Case")."""
 
@@ -43,8 +42,8 @@ class Guest:
     """A running virtual machine, seen from its host (the QEMU process) and from inside (its own kernel).
 
     `process` and `threads` belong to QEMU on the host; `pss_bytes` is its proportional share of memory
-    (Documentation/filesystems/proc.rst, smaps_rollup). `inside_*` were reported by the guest's kernel. `started` says how
-    it came to run: "booted", or from which state it was restored.
+    (Documentation/filesystems/proc.rst, smaps_rollup). `inside_*` were reported by the guest's kernel.
+    `started` says how it came to run: "booted", or from which state it was restored.
     """
 
     name: str
