@@ -27,6 +27,9 @@ T = TypeVar("T")
 SNAPSHOTS = 4
 """So many a guest may have at a time: each holds as much of this machine's memory as the guest has used."""
 
+READ_BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+"""A kernel draws it when it is first read (random(4)): so it is the same after every rollback, as it is one boot."""
+
 
 class ControlledGuest(RunningGuest):
     """`limits` are those of the cgroup that QEMU is in; without one, all None. `started` says how it came to run."""
@@ -127,6 +130,7 @@ class ControlledGuest(RunningGuest):
 
     def _snapshot(self) -> Snapshot:
         most_bytes = self._machine.memory_bytes + DEVICES_BYTES
+        self.run(READ_BOOT_ID)
         with self._emulator.channel.still():
             begun = time.monotonic()
             self._monitor.pause()

@@ -132,7 +132,7 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GuestKernel:
     (tree / "boot").mkdir(parents=True)
     (tree / "boot/vmlinuz-6.1.0-1-cloud").write_bytes(bzimage(gzip.compress(elf())))
     kernel = kernels._keep("linux-image-6.1.0-1-cloud", "1:6.1-2", tree)
-    kernels.put(kernels.guests_folder() / "kernel.json", json.dumps(asdict(kernel)).encode())
+    kernels.put(kernels.guests_folder() / kernels.NOTE, json.dumps(asdict(kernel)).encode())
     return kernel
 
 
@@ -163,7 +163,7 @@ def test_a_file_cut_short_is_no_kernel(cached: GuestKernel) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"package": 1}'])
 def test_a_broken_note_is_no_kernel(text: str, cached: GuestKernel) -> None:
-    (kernels.guests_folder() / "kernel.json").write_text(text)
+    (kernels.guests_folder() / kernels.NOTE).write_text(text)
     assert found_kernel() is None
 
 

@@ -38,7 +38,7 @@ def test_size_name_and_accelerator_are_those_asked_for() -> None:
     assert ("-m", "98304K") in words
     assert ("-smp", "2") in words
     assert ("-name", "other,debug-threads=on") in words
-    assert [value for key, value in words if key == "-machine" and "accel=kvm" in value]
+    assert ("-accel", "kvm") in words
     assert [value for key, value in words if key == "-append" and value.endswith("hostname=other")]
 
 
@@ -52,3 +52,13 @@ def test_firmware_is_named_when_it_is_not_qemus_own() -> None:
 def test_sockets_are_inherited_by_number() -> None:
     chardevs = [value for key, value in pairs(SMALL) if key == "-chardev"]
     assert chardevs == ["socket,id=console,fd=5", "socket,id=agent,fd=6", "socket,id=monitor,fd=7"]
+
+
+def test_the_store_of_translated_code_is_bounded_as_its_cgroup_expects() -> None:
+    assert ("-accel", "tcg,tb-size=256") in pairs(SMALL)
+
+
+def test_a_machine_that_goes_on_from_a_state_boots_no_kernel() -> None:
+    words = arguments(SMALL, replace(WIRING, state=9))
+    assert words[words.index("-incoming") + 1] == "fd:9"
+    assert not {"-kernel", "-initrd", "-append"} & set(words)
