@@ -7,6 +7,7 @@ from sandboxes.guests.job import Job
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.setup import GuestParts, found, prepare
+from sandboxes.guests.snapshot import Snapshot
 from sandboxes.guests.start import guest, needed_kernel
 from sandboxes.guests.stock import stock_arguments, stock_boot_ms
 
@@ -16,6 +17,7 @@ __all__ = [
     "GuestSandbox",
     "Job",
     "MachineSandbox",
+    "Snapshot",
     "choose_accelerator",
     "found",
     "guest",

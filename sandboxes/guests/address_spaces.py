@@ -14,7 +14,7 @@ _RANGE = re.compile(
 
 
 def parse_address_spaces(mtree: str) -> tuple[AddressSpace, ...]:
-    """Address spaces out of what QEMU's monitor prints for `info mtree -f`; those in which nothing answers are left out.
+    """Address spaces out of what QEMU's monitor prints for `info mtree -f`; none where nothing answers.
 
     Source: qemu-monitor(7), "info mtree"; the text is made by mtree_print_flatview() in softmmu/memory.c.
     """

@@ -22,7 +22,8 @@ class Board:
 
     `options` are sub-options of -machine. `console` and `agent` put the character devices of these names on a port;
     inside, the kernel writes to `console_port` and the agent listens on `agent_port`. `network_card` is the device that
-    a guest with a network gets; None: its kernel would not find one. `own_firmware` names what runs first unless
+    a guest with a network gets, `balloon` the one that takes
+    memory back; None: its kernel would not find one. `own_firmware` names what runs first unless
     another firmware is given. `most_cpus` is how many processors its kernel would find.
     """
 
@@ -34,6 +35,7 @@ class Board:
     agent: tuple[str, ...] = _SERIAL_AGENT
     agent_port: str = "/dev/ttyS1"
     network_card: str | None = "virtio-net-pci,romfile="
+    balloon: str | None = "virtio-balloon-pci"
     own_firmware: str = "SeaBIOS"
     most_cpus: int | None = None
 
@@ -45,7 +47,8 @@ MICROVM = Board(
     X86_64,
     ("acpi=off",),  # with ACPI, and without being told the clock's rate, its kernel hangs now and then on a busy host
     agent=("-device", "isa-serial,chardev=agent,index=1"),
-    network_card=None,  # without ACPI this kernel finds no virtio-mmio device
+    network_card=None,
+    balloon=None,  # without ACPI this kernel finds no virtio-mmio device
     most_cpus=1,  # nor a second processor
 )
 VIRT = Board(
@@ -55,6 +58,7 @@ VIRT = Board(
     agent=("-device", "pci-serial,chardev=agent"),  # the board itself has one serial port
     agent_port="/dev/ttyS0",
     network_card=None,
+    balloon=None,
     own_firmware="none",
 )
 S390_CCW = Board(
@@ -65,6 +69,7 @@ S390_CCW = Board(
     agent=("-device", "virtio-serial-ccw", "-device", "virtserialport,chardev=agent,name=agent"),
     agent_port="/dev/vport0p1",
     network_card=None,
+    balloon=None,
     own_firmware="none",
 )
 

@@ -70,7 +70,11 @@ def born_in(cgroup: kernel.Cgroup | None, spawn: Callable[[], int]) -> None:
 
     thread = threading.Thread(target=work, name="guest spawner", daemon=True)
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except BaseException:
+        thread.join()  # what it makes must be known before it can be removed
+        raise
     if failed:
         raise failed[0]
 

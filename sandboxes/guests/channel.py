@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from sandboxes.errors import Unavailable
 from sandboxes.guests.exchange import ChannelLost, Exchange, Overdue, Request
 from sandboxes.guests.frames import Frame, Frames
-from sandboxes.guests.words import quoted
 from sandboxes.output import Output
 
 AHEAD_BYTES = 32 << 10
@@ -36,7 +35,7 @@ class Channel:
         self._lost: str | None = None
         self._ready = threading.Event()
         self._abilities: frozenset[str] = frozenset()
-        self._lock, self._sending = threading.Lock(), threading.Lock()
+        self._lock, self._sending = threading.Lock(), threading.RLock()
         self._ahead, self._read_on = 0, threading.Condition()
         if awake:
             self._abilities = ABILITIES
@@ -92,17 +91,27 @@ class Channel:
             raise ChannelLost(f"it could not be told who it is: {said.stderr.strip()}")
 
     @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """The agent has read all that was sent, and nothing else is sent meanwhile: so it is nowhere within a frame.
+
+        Raises Overdue, ChannelLost.
+        """
+        with self._sending:
+            self.run(Request(("true",)), SAY_S, Output())
+            yield
+
+    @contextlib.contextmanager
     def open(self, request: Request) -> Iterator[Exchange]:
         """The command has been asked for; at the end what still comes from it is dropped.
 
         Raises Unavailable when the agent cannot do what is asked, ChannelLost, Overdue.
         """
-        if request.input is not None:
+        if request.setting.input is not None:
             self._need("input", "cannot give input to a command")
-        if request.user:
+        if request.setting.user:
             self._need("user", "cannot run a command as another user")
-        with self._known(Exchange(self._send, request.input)) as exchange:
-            self._send(Frame("r", exchange.id, quoted(request.all_words())))
+        with self._known(Exchange(self._send, request.setting.input)) as exchange:
+            self._send(Frame("r", exchange.id, request.line()))
             exchange.give_input()
             yield exchange
 

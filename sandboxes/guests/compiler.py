@@ -20,7 +20,8 @@ from sandboxes.lifecycle.cache import put
 
 PACKAGE = "tcc"
 COMPILE_S = 60.0
-_SOURCES = tuple(Path(__file__).with_name("inside") / name for name in ("agent.c", "linux.h"))
+_INSIDE = Path(__file__).with_name("inside")
+_PROGRAM = _INSIDE / "agent.c"
 Say = Callable[[str], None]
 
 
@@ -59,7 +60,8 @@ def agent_program() -> bytes:
             seen="none in the cache",
             remedy="run ./textbook once: its set-up fetches a small one with apt, without installing it",
         )
-    key = hashlib.sha256(b"\0".join([compiler.name.encode(), *(path.read_bytes() for path in _SOURCES)])).hexdigest()
+    sources = (path.read_bytes() for path in (_PROGRAM, *sorted(_INSIDE.glob("*.h"))))
+    key = hashlib.sha256(b"\0".join([compiler.name.encode(), *sources])).hexdigest()
     path = guests_folder() / "agents" / key
     if not (path.is_file() and is_static(path.read_bytes())):
         put(path, _compiled(compiler))
@@ -91,7 +93,7 @@ def _compiled(compiler: Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="boundaries-agent-") as folder:
         program = Path(folder, "agent")
         options = ("-nostdinc", "-nostdlib", "-static", "-Wall", "-Werror")
-        words = [str(compiler), *options, "-o", str(program), str(_SOURCES[0])]
+        words = [str(compiler), *options, "-o", str(program), str(_PROGRAM)]
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=COMPILE_S)
         if done.returncode or not program.is_file():
             raise GuestUnavailable(

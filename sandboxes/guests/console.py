@@ -8,6 +8,8 @@ import threading
 import time
 from collections import deque
 
+from sandboxes.unread import Unread
+
 RING_BYTES = 1 << 20
 ARRIVALS = 1 << 14
 """So many moments are remembered at which something came."""
@@ -20,6 +22,7 @@ class Console:
         self._end = end
         self._kept, self._dropped = bytearray(), 0
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=ARRIVALS)
+        self._listeners: tuple[Unread, ...] = ()
         self._open = True
         self._lock = threading.Condition()
         self._reader = threading.Thread(target=self._read, name="guest console", daemon=True)
@@ -45,6 +48,16 @@ class Console:
             end = self._dropped + at + len(wanted)
             return next(moment for total, moment in self._arrivals if total >= end)
 
+    def listen(self, listener: Unread) -> None:
+        """From now on it gets what arrives, too."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+    def unlisten(self, listener: Unread) -> None:
+        """It gets no more."""
+        with self._lock:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
     def write(self, data: bytes) -> None:
         """The guest gets this as if it were typed. Raises OSError when it has ended, or reads nothing any more."""
         self._end.sendall(data, socket.MSG_DONTWAIT)
@@ -64,9 +77,13 @@ class Console:
         with contextlib.suppress(OSError):
             while data := self._end.recv(65536):
                 self._keep(data)
+                for listener in self._listeners:
+                    listener.add(data)
         with self._lock:
             self._open = False
             self._lock.notify_all()
+        for listener in self._listeners:
+            listener.end()
 
     def _keep(self, data: bytes) -> None:
         with self._lock:

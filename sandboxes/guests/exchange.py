@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandboxes.guests.frames import Frame
+from sandboxes.guests.words import quoted
 from sandboxes.output import Output
+from sandboxes.setting import USUAL, Setting
 
 INPUT_BYTES = 16 << 10
 """So much input the agent holds for a command that has not read it yet."""
@@ -40,18 +42,17 @@ class Overdue(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What is to run, where and as whom. Empty: as the agent itself; `user` is "UID:GID", `input` the whole of it."""
+    """What is to run, and how; the user of its setting is "UID:GID"."""
 
     words: tuple[str, ...]
-    folder: str = ""
-    user: str = ""
-    variables: tuple[str, ...] = ()
-    input: bytes | None = None
+    setting: Setting = USUAL
 
-    def all_words(self) -> tuple[str, ...]:
-        """As the agent takes them."""
-        options = "" if self.input is None else "i"
-        return (options, self.folder, self.user, str(len(self.variables)), *self.variables, *self.words)
+    def line(self) -> bytes:
+        """As the agent takes it."""
+        how = self.setting
+        options = "" if how.input is None else "i"
+        variables = [f"{name}={value}" for name, value in how.env.items()]
+        return quoted((options, how.cwd, how.user, str(len(variables)), *variables, *self.words)) + b"\n"
 
 
 class Exchange:
@@ -90,7 +91,7 @@ class Exchange:
 
     def signal(self, number: int) -> None:
         """Sent to its process alone."""
-        self._send(Frame("s", self.id, b"%d" % number))
+        self._send(Frame("s", self.id, b"%d\n" % number))
 
     def kill(self) -> None:
         """SIGKILL is sent to its whole session."""
@@ -132,7 +133,7 @@ class Exchange:
         if stream := _STREAMS.get(frame.kind):
             self._taken += len(frame.data)
             if self._taken >= MORE_BYTES:
-                self._send(Frame("m", self.id, b"%d" % self._taken))
+                self._send(Frame("m", self.id, b"%d\n" % self._taken))
                 self._taken = 0
             output.add(stream, frame.data)
         elif frame.kind == "p":

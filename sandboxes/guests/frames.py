@@ -34,7 +34,8 @@ class Frame:
     @property
     def number(self) -> int:
         """Its data as a number; 0 when it is none."""
-        return int(self.data) if self.data.isdigit() and len(self.data) < 20 else 0
+        text = self.data.strip()
+        return int(text) if text.isdigit() and len(text) < 20 else 0
 
 
 class Frames:

@@ -18,7 +18,24 @@ from sandboxes.lifecycle.cache import put
 from sandboxes.syscall import syscall_program
 
 _INSIDE = Path(__file__).with_name("inside")
-_FOLDERS = ("bin", "sbin", "dev", "etc", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usr", "usr/bin")
+_FOR_NETWORK = ("failover.ko", "net_failover.ko", "virtio_net.ko")
+_FOLDERS = (
+    "bin",
+    "sbin",
+    "dev",
+    "etc",
+    "etc/acpi",
+    "etc/acpi/PWRF",
+    "lib",
+    "lib/modules",
+    "proc",
+    "root",
+    "run",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/bin",
+)
 
 
 def initramfs(kernel: GuestKernel, *, network: bool) -> Path:
@@ -27,7 +44,7 @@ def initramfs(kernel: GuestKernel, *, network: bool) -> Path:
     Raises GuestUnavailable when there is no static busybox on this machine, or no compiler for the agent in the cache.
     """
     programs = _foreign_programs(kernel.busybox) if kernel.busybox else _own_programs()
-    needed = kernel.modules if network or kernel.busybox else ()
+    needed = [name for name in kernel.modules if network or name not in _FOR_NETWORK]
     modules = {name: (kernel.folder / name).read_bytes() for name in needed}
     data = archive(_entries(programs, modules))
     path = guests_folder() / "initramfs" / f"{hashlib.sha256(data).hexdigest()}.cpio"
@@ -42,6 +59,11 @@ def found_busybox() -> Path | None:
     if path is None:
         return None
     return Path(path) if is_static(Path(path).read_bytes()) else None
+
+
+def shell_agent() -> bytes:
+    """The agent for busybox sh, for computers that no agent in C is made for."""
+    return (_INSIDE / "agent").read_bytes()
 
 
 def _own_programs() -> list[Entry]:
@@ -63,7 +85,7 @@ def _own_programs() -> list[Entry]:
 def _foreign_programs(busybox: Path) -> list[Entry]:
     """A busybox for another kind of processor, and the agent as a script for it."""
     data = busybox.read_bytes()
-    return [*_busybox(data, applets_in(data)), file("sbin/agent", (_INSIDE / "agent").read_bytes(), 0o755)]
+    return [*_busybox(data, applets_in(data)), file("sbin/agent", shell_agent(), 0o755)]
 
 
 def applets_in(busybox: bytes) -> tuple[str, ...]:
@@ -96,6 +118,7 @@ def _entries(programs: list[Entry], modules: dict[str, bytes]) -> list[Entry]:
         file("etc/rc", inside["rc"], 0o755),
         file("etc/inittab", inside["inittab"]),
         file("etc/fstab", inside["fstab"]),
+        file("etc/acpi/PWRF/00000080", b"#!/bin/sh\npoweroff\n", 0o755),
         file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"),
         file("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
         file("etc/modules", "".join(f"/lib/modules/{name}\n" for name in modules).encode()),

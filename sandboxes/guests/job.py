@@ -24,7 +24,7 @@ STOP_S = 5.0
 
 class Job:
     """A background process. `pid` is its number inside the guest. `stdout` and `stderr` are what it wrote until now,
-    the newest 1 MiB of each.
+    the newest 1 MiB of each; `over` is set once it has ended.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Job:
         self._failed: BaseException | None = None
         self._lost: ChannelLost | None = None
         self._code: int | None = None
-        self._over = threading.Event()
+        self.over = threading.Event()
         self._begun = self._ended = time.monotonic()
         with contextlib.ExitStack() as stack:
             self._exchange = stack.enter_context(channel.open(asked))
@@ -72,7 +72,7 @@ class Job:
 
     def running(self) -> bool:
         """It has not ended yet. False as well when its guest is gone."""
-        return not self._over.is_set()
+        return not self.over.is_set()
 
     def wait(self, timeout_s: float = 30.0) -> Result:
         """Its result, once it has ended, however much later it is asked for. `wall_ms` is from its start to its end.
@@ -81,7 +81,7 @@ class Job:
         `output` raised, which was then told no more; BadRequest.
         """
         limit_s = request.number("timeout_s", timeout_s, least=0.01, most=86_400)
-        if not self._over.wait(limit_s):
+        if not self.over.wait(limit_s):
             raise RunTimeout(
                 f"Job {self.pid} in {self._place} still runs after {limit_s:g} s.",
                 seen=(self.stdout + self.stderr)[-200:] or "(no output)",
@@ -101,8 +101,14 @@ class Job:
         Does nothing when it has ended. Raises BadRequest.
         """
         number = signal.Signals[f"SIG{request.one_of('name', name, SIGNALS)}"]
-        if self.running():
+        if not self.running():
+            return
+        try:
             self._exchange.signal(number)
+        except ChannelLost as lost:
+            self._gone(lost)
+        except Overdue:
+            raise self._deaf() from None
 
     def stop(self) -> None:
         """SIGKILL to its session; afterwards it does not run, and its output is told to nobody. Safe to repeat.
@@ -111,19 +117,22 @@ class Job:
         """
         self._output.hush()
         until = time.monotonic() + STOP_S
-        with contextlib.suppress(ChannelLost):
-            while self.running():
-                if time.monotonic() > until:
-                    raise RunTimeout(
-                        f"Job {self.pid} in {self._place} does not end.",
-                        seen=f"still there {STOP_S:g} s after SIGKILL",
-                        remedy="close the guest",
-                    )
+        with contextlib.suppress(ChannelLost, Overdue):
+            while self.running() and time.monotonic() < until:
                 self._exchange.kill()
-                self._over.wait(0.2)
+                self.over.wait(0.2)
+        if self.running():
+            raise self._deaf()
 
     def __repr__(self) -> str:
         return f"<job {self.pid} in {self._place}, {'running' if self.running() else 'ended'}>"
+
+    def _deaf(self) -> RunTimeout:
+        return RunTimeout(
+            f"Job {self.pid} in {self._place} cannot be reached.",
+            seen="the guest does not answer, or it did not end 5 s after SIGKILL",
+            remedy="resume the guest if it is paused, else close it",
+        )
 
     def _listen(self, kept: contextlib.ExitStack) -> None:
         with kept:
@@ -132,7 +141,7 @@ class Job:
             except (ChannelLost, queue.Empty) as lost:
                 self._lost = lost if isinstance(lost, ChannelLost) else None
             self._ended = time.monotonic()
-            self._over.set()
+            self.over.set()
 
     def _tell(self, stream: str, text: str) -> None:
         if self._told and self._failed is None:

@@ -23,10 +23,14 @@ from sandboxes.guests.compressed import expanded, kernel_inside
 from sandboxes.guests.elf import has_pvh_entry
 from sandboxes.lifecycle.cache import put, sha256
 
-MODULES = ("virtio_pci", "virtio_net")
-"""What a guest with a network card needs and a kernel may have left out of itself; they pull in what they depend on."""
+MODULES = ("button", "evdev", "virtio_pci", "virtio_balloon", "virtio_net")
+"""For the power button, the balloon and a network card, as far as a kernel has left them out of itself; they pull in
+what they depend on."""
 
-NOTE, BUSYBOX = "kernel.json", "busybox"
+NOTE = f"kernel-{hashlib.sha256(' '.join(MODULES).encode()).hexdigest()[:8]}.json"
+"""A kernel that was kept with other modules is another one."""
+
+BUSYBOX = "busybox"
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 Say = Callable[[str], None]
 

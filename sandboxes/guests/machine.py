@@ -104,7 +104,8 @@ def arguments(machine: Machine, wiring: Wiring) -> list[str]:
         *("-name", f"{machine.name},debug-threads=on,process={kind.program}"),
         *HARDENED,
         *("-L", str(_DATA)),
-        *("-machine", ",".join([board.name, f"accel={machine.accelerator}", *board.options, "memory-backend=ram"])),
+        *("-machine", ",".join([board.name, *board.options, "memory-backend=ram"])),
+        *("-accel", _accelerator(machine)),
         *("-cpu", machine.cpu_model or kind.cpu_model, "-smp", str(machine.cpus)),
         *("-m", f"{machine.memory_bytes >> 10}K", "-object", _memory(machine, wiring)),
         *(("-bios", str(machine.firmware)) if machine.firmware else ()),
@@ -112,9 +113,14 @@ def arguments(machine: Machine, wiring: Wiring) -> list[str]:
         *("-chardev", f"socket,id=console,fd={wiring.console}", *board.console),
         *("-chardev", f"socket,id=agent,fd={wiring.agent}", *board.agent),
         *("-chardev", f"socket,id=monitor,fd={wiring.monitor}", "-mon", "chardev=monitor,mode=control"),
+        *(("-device", f"{board.balloon},id=balloon") if board.balloon else ()),
         *_network(machine),
         *machine.devices,
     ]
+
+
+def _accelerator(machine: Machine) -> str:
+    return "kvm" if machine.accelerator == "kvm" else f"tcg,tb-size={TRANSLATION_BYTES >> 20}"
 
 
 def _stock_arguments(machine: Machine, wiring: Wiring) -> list[str]:

@@ -12,7 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandboxes import kernel
 from sandboxes.guests.cache import guests_folder
+from sandboxes.guests.cgroup import born_in
 from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
@@ -22,29 +24,44 @@ KVM = Path("/dev/kvm")
 class Qemu:
     """From spawn to reaped. It is marked as this process's own, so that it dies with it."""
 
-    def __init__(self, program: Path, words: Sequence[str], inherited: Sequence[int], accelerator: str) -> None:
-        """`inherited` are the descriptors that `words` name."""
+    process: subprocess.Popen[bytes]
+
+    def __init__(
+        self,
+        program: Path,
+        words: Sequence[str],
+        inherited: Sequence[int],
+        accelerator: str,
+        cgroup: kernel.Cgroup | None = None,
+    ) -> None:
+        """`inherited` are the descriptors that `words` name. It is a member of the cgroup from its first moment."""
         user, groups = _identity(accelerator)
         environment = owned_environment()
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             executable, opened = _executable(program, theirs)
             self._log = ours.enter_context(os.fdopen(os.memfd_create("qemu-log"), "r+b"))
             self._program = program.name
-            self.spawned_s = time.monotonic()
-            self.process = subprocess.Popen(
-                [program.name, *words],
-                executable=executable,
-                pass_fds=[*opened, *inherited],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-                user=user,
-                group=user,
-                extra_groups=groups,
-            )
+
+            def spawn() -> int:
+                self.spawned_s = time.monotonic()
+                self.process = subprocess.Popen(
+                    [program.name, *words],
+                    executable=executable,
+                    pass_fds=[*opened, *inherited],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    cwd="/",
+                    env=environment,
+                    start_new_session=True,
+                    user=user,
+                    group=user,
+                    extra_groups=groups,
+                )
+                ours.callback(self._kill)
+                return self.process.pid
+
+            born_in(cgroup, spawn)
             ours.pop_all()
 
     @property
@@ -66,9 +83,12 @@ class Qemu:
 
     def close(self) -> None:
         """Killed and reaped."""
+        self._kill()
+        self._log.close()
+
+    def _kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._log.close()
 
 
 def owned_environment() -> dict[str, str]:

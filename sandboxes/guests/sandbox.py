@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from sandboxes import kernel as host_kernel
 from sandboxes.errors import Unavailable
+from sandboxes.guests.controlled import ControlledGuest
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.inside import NAMESPACES, QUESTION, Inside, parse_answer, parse_namespaces
 from sandboxes.guests.machine import Machine
-from sandboxes.guests.monitor import Monitor, MonitorLost
-from sandboxes.guests.running import RunningGuest
+from sandboxes.guests.monitor import Monitor
 from sandboxes.guests.surface import surface
 from sandboxes.lifecycle import owner
 from sandboxes.model import Accelerator, Guest, Namespaces, Surface
 
-T = TypeVar("T")
 
-
-class GuestSandbox(RunningGuest):
+class GuestSandbox(ControlledGuest):
     """A running guest. Every method may be called from any thread; leaving `with` closes it.
 
     `started` is "template", "cold" or "stock". `boot_ms` is the time from spawning QEMU until the guest answered;
@@ -37,9 +32,8 @@ class GuestSandbox(RunningGuest):
         boot_ms: float,
         start_ms: float,
     ) -> None:
-        super().__init__(machine.name, emulator)
-        self.accelerator, self.started, self.boot_ms, self.start_ms = how, started, boot_ms, start_ms
-        self._machine, self._monitor = machine, monitor
+        super().__init__(machine, emulator, monitor, started)
+        self.accelerator, self.boot_ms, self.start_ms = how, boot_ms, start_ms
         owner().adopt(self)
 
     def __repr__(self) -> str:
@@ -50,16 +44,6 @@ class GuestSandbox(RunningGuest):
         """The namespaces of process 1 inside, numbered by the guest's own kernel."""
         boot_id, ids = parse_namespaces(self.run(NAMESPACES).stdout)
         return Namespaces(self.name, self.kind, "init", 1, boot_id, ids)
-
-    def pause(self) -> None:
-        """Its processors stand still until resume(). Raises SandboxGone. Source: QMP `stop`."""
-        self._asked(self._monitor.pause)
-        self._paused = True
-
-    def resume(self) -> None:
-        """Its processors run. Raises SandboxGone. Source: QMP `cont`."""
-        self._asked(self._monitor.resume)
-        self._paused = False
 
     def facts(self) -> Guest:
         """The guest now: the QEMU process on the host, its devices, and what the kernel inside says.
@@ -83,7 +67,6 @@ class GuestSandbox(RunningGuest):
             memory_bytes=self._machine.memory_bytes,
             devices=hardware.devices,
             boot_ms=self.boot_ms,
-            started=self.started,
             inside_kernel=inside.kernel,
             inside_machine=inside.machine,
             inside_byte_order=inside.byte_order,
@@ -93,6 +76,7 @@ class GuestSandbox(RunningGuest):
             inside_namespaces=inside.namespaces,
             inside_processes=inside.processes,
             host=host_kernel.host(),
+            started=self.started,
         )
 
     def surface(self) -> Surface:
@@ -104,8 +88,7 @@ class GuestSandbox(RunningGuest):
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._emulator.close()
-                self._monitor.close()
+                self._end()
                 owner().release(self)
 
     def _inside(self) -> Inside:
@@ -118,10 +101,3 @@ class GuestSandbox(RunningGuest):
                 seen=answer.stderr.strip()[-200:] or str(error),
                 remedy="start another",
             ) from error
-
-    def _asked(self, question: Callable[[], T]) -> T:
-        """What QEMU's monitor answers."""
-        try:
-            return question()
-        except MonitorLost as lost:
-            self._gone(lost)

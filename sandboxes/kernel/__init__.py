@@ -7,7 +7,15 @@ from sandboxes.kernel.cgroup_writer import attach, make_cgroup, named_cgroup, re
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
 from sandboxes.kernel.footprint import descriptor_kind, descriptors, footprint, parse_footprint
 from sandboxes.kernel.inventory import Photograph, more, photograph
-from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
+from sandboxes.kernel.machine import (
+    boot_id,
+    busy_share,
+    free_bytes,
+    host,
+    parse_cpu_times,
+    parse_memory_total,
+    parse_os_release,
+)
 from sandboxes.kernel.mounts import (
     CgroupMount,
     cgroup_layout,
@@ -65,6 +73,7 @@ __all__ = [
     "details",
     "find_shields",
     "footprint",
+    "free_bytes",
     "freeze_cgroup",
     "host",
     "host_pressure",

@@ -54,6 +54,7 @@ from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
 from sandboxes.model.probes import BARRIERS, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
+from sandboxes.model.states import BalloonChange, Rollback, Shutdown, Stage
 from sandboxes.model.surfaces import Surface
 from sandboxes.model.templates import GuestTemplate
 
@@ -64,6 +65,7 @@ __all__ = [
     "Accelerator",
     "Activity",
     "AddressSpace",
+    "BalloonChange",
     "BareContainer",
     "Blob",
     "BlockDevice",
@@ -128,6 +130,7 @@ __all__ = [
     "Ratio",
     "Report",
     "Result",
+    "Rollback",
     "Rollout",
     "Route",
     "Sample",
@@ -136,6 +139,8 @@ __all__ = [
     "SeenMount",
     "SeenProcess",
     "Shield",
+    "Shutdown",
+    "Stage",
     "Stall",
     "Standing",
     "Step",

@@ -17,6 +17,7 @@ from sandboxes.guests.console import RING_BYTES, Console
 from sandboxes.guests.exchange import INPUT_BYTES, MORE_BYTES, WAITING_BYTES, ChannelLost, Exchange, Overdue, Request
 from sandboxes.guests.frames import NOBODY, Frame, Frames
 from sandboxes.output import Output
+from sandboxes.setting import Setting
 
 Answer = Callable[[Frame], list[Frame]]
 Link = Callable[[Answer], tuple[Channel, "Agent"]]
@@ -82,13 +83,13 @@ def test_status_and_streams_come_apart(linked: Link) -> None:
     assert channel.run(TRUE, 5, output) == 3
     assert heard == [("stdout", "out"), ("stderr", "err")]
     assert (output.stdout, output.stderr) == ("out", "err")
-    assert agent.heard[0].data == b"$'' $'' $'' $'0' $'true'"
+    assert agent.heard[0].data == b"$'' $'' $'' $'0' $'true'\n"
 
 
 def test_options_go_before_the_words(linked: Link) -> None:
     channel, agent = linked(obliging)
-    channel.run(Request(("a", "b"), "/tmp", "1:2", ("X=it's",), b""), 5, Output())
-    assert agent.heard[0].data == rb"$'i' $'/tmp' $'1:2' $'1' $'X=it\'s' $'a' $'b'"
+    channel.run(Request(("a", "b"), Setting("/tmp", "1:2", {"X": "it's"}, b"")), 5, Output())
+    assert agent.heard[0].data == rb"$'i' $'/tmp' $'1:2' $'1' $'X=it\'s' $'a' $'b'" + b"\n"
     assert agent.heard[1] == Frame("i", agent.heard[0].id)
 
 
@@ -171,13 +172,13 @@ def test_input_waits_until_the_agent_has_room(linked: Link) -> None:
 
     channel, agent = linked(slow)
     data = bytes(range(256)) * 512
-    assert channel.run(Request(("cat",), input=data), 5, Output()) == 0
+    assert channel.run(Request(("cat",), Setting(input=data)), 5, Output()) == 0
     assert b"".join(frame.data for frame in agent.heard if frame.kind == "i") == data
 
 
 def test_input_beyond_what_the_agent_holds_is_not_sent_unasked(linked: Link) -> None:
     channel, agent = linked(deaf)
-    with channel.open(Request(("cat",), input=bytes(100_000))) as exchange, pytest.raises(queue.Empty):
+    with channel.open(Request(("cat",), Setting(input=bytes(100_000)))) as exchange, pytest.raises(queue.Empty):
         exchange.ended(time.monotonic() + 0.3, Output())
     assert sum(len(frame.data) for frame in agent.heard if frame.kind == "i") == INPUT_BYTES
 
@@ -242,8 +243,8 @@ def test_an_agent_that_cannot_do_it_is_told(linked: Link) -> None:
     simple, agent = linked(obliging, b"")
     for ask in (
         lambda: simple.identify("name", "ab" * 16, b"seed", 1),
-        lambda: simple.run(Request(("cat",), input=b""), 5, Output()),
-        lambda: simple.run(Request(("id",), user="1:1"), 5, Output()),
+        lambda: simple.run(Request(("cat",), Setting(input=b"")), 5, Output()),
+        lambda: simple.run(Request(("id",), Setting(user="1:1")), 5, Output()),
     ):
         with pytest.raises(Unavailable, match="busybox sh"):
             ask()

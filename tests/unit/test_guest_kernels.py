@@ -161,7 +161,7 @@ def test_a_file_cut_short_is_no_kernel(cached: GuestKernel) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"package": 1}'])
 def test_a_broken_note_is_no_kernel(text: str, cached: GuestKernel) -> None:
-    (kernels.guests_folder() / "kernel.json").write_text(text)
+    (kernels.guests_folder() / kernels.NOTE).write_text(text)
     assert found_kernel() is None
 
 

@@ -40,7 +40,7 @@ def test_size_name_and_accelerator_are_those_asked_for() -> None:
     assert ("-m", "98304K") in words
     assert ("-smp", "2") in words
     assert ("-name", "other,debug-threads=on,process=qemu-system-x86_64") in words
-    assert [value for key, value in words if key == "-machine" and "accel=kvm" in value]
+    assert ("-accel", "kvm") in words
 
 
 def test_firmware_is_named_when_it_is_not_qemus_own() -> None:
@@ -77,3 +77,7 @@ def test_the_stock_machine_has_what_qemu_has_by_default_and_reaches_nobody() -> 
     words = arguments(replace(SMALL, stock=True), WIRING)
     assert not {"-nodefaults", "-machine", "-bios", "-cpu"} & set(words)
     assert "user,restrict=on" in words
+
+
+def test_the_store_of_translated_code_is_bounded_as_its_cgroup_expects() -> None:
+    assert ("-accel", "tcg,tb-size=256") in pairs(SMALL)
