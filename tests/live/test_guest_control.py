@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone, Unavailable
-from sandboxes.guests import GuestSandbox, guest, initramfs
+from sandboxes.guests import GuestSandbox, guest, initramfs, system
 from sandboxes.guests.terminal import Terminal
 
 pytestmark = pytest.mark.usefixtures("guest_ready")
@@ -180,7 +180,8 @@ def simple(guest_ready: None) -> Iterator[GuestSandbox]:
     """A guest with the agent for busybox sh."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(initramfs, "agent_program", initramfs.shell_agent)
-        running = guest(name="simple", accelerator="tcg")
+        patch.setattr(system, "_archives", {})
+        running = guest(name="simple", accelerator="tcg", cold=True)  # who it is cannot be told to this agent
     with running:
         yield running
 

@@ -13,15 +13,15 @@ from sandboxes.guests.initramfs import applets_in
 from sandboxes.guests.inside import parse_cpu
 from sandboxes.guests.machine import Machine, Wiring, arguments
 from sandboxes.guests.surface import MEMORY, PORTS, emulated
+from sandboxes.guests.system import linux_words
 from sandboxes.model import AddressSpace, MemoryRange
 
-WIRING = Wiring("/proc/self/fd/3", "/proc/self/fd/4", 5, 6, 7)
+WIRING = Wiring(5, 6, 7, "defer")
 
 
 def kernel_words(name: str) -> list[str]:
     machine = Machine("vm", 256 << 20, 1, network=False, accelerator="tcg", firmware=None, board=BOARDS[name])
-    words = arguments(machine, WIRING)
-    return words[words.index("-append") + 1].split()
+    return list(linux_words(machine))
 
 
 @pytest.mark.parametrize(
