@@ -22,9 +22,8 @@ class Board:
 
     `options` are sub-options of -machine. `console` and `agent` put the character devices of these names on a port;
     inside, the kernel writes to `console_port` and the agent listens on `agent_port`. `network_card` is the device that
-    a guest with a network gets, `balloon` the one that takes
-    memory back; None: its kernel would not find one. `own_firmware` names what runs first unless
-    another firmware is given. `most_cpus` is how many processors its kernel would find.
+    a guest with a network gets, `balloon` the one that takes memory back; None: it gets none. `own_firmware` names what
+    runs first unless another firmware is given. `most_cpus` is how many processors its kernel would find.
     """
 
     name: str

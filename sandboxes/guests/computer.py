@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 from sandboxes import kernel as host_kernel
 from sandboxes import request
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone
+from sandboxes.guests import cgroup
 from sandboxes.guests.console import Console
 from sandboxes.guests.monitor import Monitor, MonitorLost
 from sandboxes.guests.qemu import Qemu
@@ -31,9 +32,18 @@ class MachineSandbox(Closing):
 
     kind = "machine"
 
-    def __init__(self, name: str, recipe: Recipe, qemu: Qemu, console: Console, monitor: Monitor) -> None:
+    def __init__(
+        self,
+        name: str,
+        recipe: Recipe,
+        qemu: Qemu,
+        console: Console,
+        monitor: Monitor,
+        limits: host_kernel.Cgroup | None,
+    ) -> None:
         self.name, self.what, self.accelerator = name, recipe.name, EMULATED
         self._recipe, self._qemu, self._console, self._monitor = recipe, qemu, console, monitor
+        self._limits = limits
         self._closing, self._closed = threading.Lock(), False
         owner().adopt(self)
 
@@ -55,7 +65,7 @@ class MachineSandbox(Closing):
         arrived_s = self._console.arrived_s(wanted, deadline_s)
         if arrived_s is not None:
             return arrived_s - self._qemu.spawned_s
-        if self._closed or self._qemu.ended() is not None:
+        if self._console.ended:
             self._gone(None)
         raise RunTimeout(
             f"{self.name} did not write {text!r} within {deadline_s:g} s.",
@@ -122,6 +132,7 @@ class MachineSandbox(Closing):
                 self._qemu.close()
                 self._console.close()
                 self._monitor.close()
+                cgroup.remove(self._limits)
                 owner().release(self)
 
     def _asked(self, question: Callable[[], T]) -> T:

@@ -10,16 +10,18 @@ from pathlib import Path
 
 from sandboxes import request
 from sandboxes.errors import StartFailed
+from sandboxes.guests import cgroup
 from sandboxes.guests.architectures import X86_64
+from sandboxes.guests.boards import PC
 from sandboxes.guests.computer import EMULATED, MachineSandbox
 from sandboxes.guests.console import Console
-from sandboxes.guests.machine import HARDENED, needed_program
+from sandboxes.guests.machine import HARDENED, Machine, needed_program
 from sandboxes.guests.monitor import Monitor, MonitorLost
 from sandboxes.guests.parts import Say
 from sandboxes.guests.qemu import Qemu, pair
 from sandboxes.guests.recipes import FILE, RECIPES, Recipe, opened
 
-BOARD = "pc"
+BOARD = PC.name
 """The oldest of QEMU's x86 boards: what does not know Linux may not know a newer one either."""
 
 _numbers = itertools.count(1)
@@ -46,7 +48,9 @@ def _started(name: str, recipe: Recipe, program: Path, file: int | None) -> Mach
         near, far = zip(*(pair(ours, theirs) for _ in range(2)), strict=True)
         sockets = [end.fileno() for end in far]
         inherited = sockets if file is None else [*sockets, file]
-        qemu = Qemu(program, recipe_arguments(name, recipe, sockets, file), inherited, EMULATED.name)
+        limits = cgroup.make(_as_guest(name, recipe))
+        ours.callback(cgroup.remove, limits)
+        qemu = Qemu(program, recipe_arguments(name, recipe, sockets, file), inherited, EMULATED.name, limits)
         ours.callback(qemu.close)
         theirs.close()
         console = Console(near[0])
@@ -61,9 +65,14 @@ def _started(name: str, recipe: Recipe, program: Path, file: int | None) -> Mach
                 remedy="try again; if it stays so, see `./textbook doctor`",
             ) from lost
         ours.callback(monitor.close)
-        sandbox = MachineSandbox(name, recipe, qemu, console, monitor)
+        sandbox = MachineSandbox(name, recipe, qemu, console, monitor, limits)
         ours.pop_all()
         return sandbox
+
+
+def _as_guest(name: str, recipe: Recipe) -> Machine:
+    """What it may take of this machine is what a guest of its size may."""
+    return Machine(name, recipe.memory_bytes, 1, network=False, accelerator=EMULATED.name, firmware=None, board=PC)
 
 
 def recipe_arguments(name: str, recipe: Recipe, sockets: Sequence[int], file: int | None) -> list[str]:

@@ -58,6 +58,11 @@ class Console:
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
 
+    @property
+    def ended(self) -> bool:
+        """Nothing comes any more: the other end is closed, or this one."""
+        return not self._open
+
     def write(self, data: bytes) -> None:
         """The guest gets this as if it were typed. Raises OSError when it has ended, or reads nothing any more."""
         self._end.sendall(data, socket.MSG_DONTWAIT)

@@ -19,9 +19,8 @@ from sandboxes.model import AddressSpace, MemoryRange
 WIRING = Wiring(5, 6, 7, "defer")
 
 
-def kernel_words(name: str) -> list[str]:
-    machine = Machine("vm", 256 << 20, 1, network=False, accelerator="tcg", firmware=None, board=BOARDS[name])
-    return list(linux_words(machine))
+def machine(name: str) -> Machine:
+    return Machine("vm", 256 << 20, 1, network=False, accelerator="tcg", firmware=None, board=BOARDS[name])
 
 
 @pytest.mark.parametrize(
@@ -76,17 +75,15 @@ def test_every_kind_of_processor_has_a_board(architecture: str) -> None:
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_agent_is_told_its_port_and_both_ports_are_connected(name: str) -> None:
-    board = BOARDS[name]
-    assert f"agent={board.agent_port}" in kernel_words(name)
-    machine = Machine("vm", 256 << 20, 1, network=False, accelerator="tcg", firmware=None, board=board)
-    words = " ".join(arguments(machine, WIRING))
+    assert f"agent={BOARDS[name].agent_port}" in linux_words(machine(name))
+    words = " ".join(arguments(machine(name), WIRING))
     assert words.count("chardev=console") + words.count("chardev:console") == 1
     assert words.count("chardev=agent") + words.count("chardev:agent") == 1
 
 
 def test_a_kernel_that_knows_its_console_is_told_none() -> None:
-    assert not [word for word in kernel_words("s390-ccw-virtio") if word.startswith("console=")]
-    assert "console=ttyAMA0" in kernel_words(chosen_board(None, ARM64.name).name)
+    assert not [word for word in linux_words(machine("s390-ccw-virtio")) if word.startswith("console=")]
+    assert "console=ttyAMA0" in linux_words(machine(chosen_board(None, ARM64.name).name))
 
 
 def test_applets_are_read_from_a_busybox_that_cannot_run_here() -> None:

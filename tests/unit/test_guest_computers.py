@@ -95,6 +95,7 @@ def test_waiting_ends_when_the_machine_does(line: tuple[Console, socket.socket])
     threading.Timer(0.05, lambda: far.shutdown(socket.SHUT_RDWR)).start()
     begun = time.monotonic()
     assert console.arrived_s(b"never", 30.0) is None
+    assert console.ended
     assert time.monotonic() - begun < 10
 
 
