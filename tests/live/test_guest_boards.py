@@ -9,6 +9,7 @@ import pytest
 
 from sandboxes.guests import GuestSandbox, guest
 from sandboxes.guests.architectures import ARM64, S390X, X86_64
+from sandboxes.model import Surface
 from sandboxes.sandbox import twin
 from sandboxes.syscall import syscall_program
 
@@ -74,17 +75,32 @@ def test_status_streams_and_jobs_are_the_same_there(foreign: GuestSandbox) -> No
     assert foreign.run(["echo", "x" * 20_000]).stdout == "x" * 20_000 + "\n"
 
 
-def test_microvm_offers_less_to_attack_than_pc_and_q35() -> None:
+@pytest.fixture(scope="module")
+def surfaces(guest_ready: None) -> dict[str, Surface]:
+    """What each board of this machine's own kind offers to a guest that has booted on it."""
     seen = {}
     for board in ("microvm", "q35", "pc"):
-        with guest(board=board) as vm:
-            assert kind_of(vm) == X86_64.machine
-            seen[board] = vm.surface()
-            assert board in {"pc": "pc-i440fx"}.get(board, seen[board].board)
-    small, modern, old = seen["microvm"], seen["q35"], seen["pc"]
+        with guest(board=board, cold=True) as booted:
+            assert kind_of(booted) == X86_64.machine
+            assert booted.facts().started == "cold"
+            seen[board] = booted.surface()
+    return seen
+
+
+def test_microvm_offers_less_to_attack_than_pc_and_q35(surfaces: dict[str, Surface]) -> None:
+    small, modern, old = (surfaces[board] for board in ("microvm", "q35", "pc"))
+    assert (small.board, modern.board[:6], old.board[:9]) == ("microvm", "pc-q35", "pc-i440fx")
     assert len(small.devices) < len(modern.devices) < len(old.devices)
     assert small.ports < modern.ports < old.ports
     assert len(small.port_ranges) < len(modern.port_ranges)
     assert small.qtree_lines < modern.qtree_lines < old.qtree_lines
     assert (small.pci, bool(modern.pci), bool(old.pci)) == ((), True, True)
     assert small.device_kinds == modern.device_kinds == old.device_kinds
+
+
+@pytest.mark.parametrize("board", ["microvm", "pc"])
+def test_a_guest_goes_on_from_a_template_of_its_board(board: str, surfaces: dict[str, Surface]) -> None:
+    with guest(board=board, say=lambda line: None) as restored:
+        assert restored.facts().started == "template"
+        assert restored.run("hostname").stdout.strip() == restored.name
+        assert restored.surface().devices == surfaces[board].devices
