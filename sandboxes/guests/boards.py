@@ -22,8 +22,9 @@ class Board:
 
     `options` are sub-options of -machine. `console` and `agent` put the character devices of these names on a port;
     inside, the kernel writes to `console_port` and the agent listens on `agent_port`. `network_card` is the device that
-    a guest with a network gets, `balloon` the one that takes memory back; None: it gets none. `own_firmware` names what
-    runs first unless another firmware is given. `most_cpus` is how many processors its kernel would find.
+    a guest with a network gets, `balloon` the one that takes memory back; None: its kernel would not find one.
+    `own_firmware` names what runs first unless another firmware is given. `most_cpus` is how many processors its kernel
+    would find. `power_button`: guests heed it; `off` is the command that ends QEMU from inside.
     """
 
     name: str
@@ -37,10 +38,12 @@ class Board:
     balloon: str | None = "virtio-balloon-pci"
     own_firmware: str = "SeaBIOS"
     most_cpus: int | None = None
+    power_button: bool = False
+    off: str = "poweroff"
 
 
-Q35 = Board("q35", X86_64, ("sata=off", "smbus=off", "vmport=off"))
-PC = Board("pc", X86_64, ("smbus=off", "vmport=off"))
+Q35 = Board("q35", X86_64, ("sata=off", "smbus=off", "vmport=off"), power_button=True)
+PC = Board("pc", X86_64, ("smbus=off", "vmport=off"), power_button=True)
 MICROVM = Board(
     "microvm",
     X86_64,
@@ -49,6 +52,7 @@ MICROVM = Board(
     network_card=None,
     balloon=None,  # without ACPI this kernel finds no virtio-mmio device
     most_cpus=1,  # nor a second processor
+    off="reboot",  # nothing there could switch it off, and QEMU ends instead of rebooting
 )
 VIRT = Board(
     "virt",

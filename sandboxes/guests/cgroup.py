@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandboxes import kernel, request
-from sandboxes.errors import BadRequest, LimitIgnored, RunTimeout, Unavailable
+from sandboxes.errors import BadRequest, LimitIgnored, RunTimeout, SandboxGone, Unavailable
 from sandboxes.guests.machine import TRANSLATION_BYTES, Machine
 from sandboxes.lifecycle import owner
 from sandboxes.model import CgroupLimits, Limits
@@ -97,6 +97,14 @@ def change(cgroup: kernel.Cgroup | None, limits: Limits, cpus: float | None, cpu
     kernel.set_limits(cgroup, CgroupLimits(cpus=cpus, cpu_weight=weight))
     changed = replace(limits, cpus=limits.cpus if cpus is None else cpus)
     return changed if cpu_shares is None else replace(changed, cpu_shares=cpu_shares)
+
+
+def memory_reason(group: kernel.Cgroup | None) -> str:
+    """Why the kernel killed QEMU, when it was for the memory of its cgroup; else nothing."""
+    with contextlib.suppress(SandboxGone, Unavailable):
+        if group and (memory := kernel.sample(group).memory).oom_kills:
+            return f"it needed more memory than the {memory.limit_bytes or 0:,} bytes of its cgroup"
+    return ""
 
 
 def remove(cgroup: kernel.Cgroup | None) -> None:

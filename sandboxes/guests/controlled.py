@@ -122,7 +122,8 @@ class ControlledGuest(RunningGuest):
         console.
         """
         limit_s = request.number("timeout_s", timeout_s, least=0.0, most=LONGEST_RUN_S)
-        self._asked(lambda: self._monitor.execute("query-status"))
+        if self._closed or self._emulator.ended():
+            self._gone(MonitorLost())
         try:
             return Ending(self._emulator, self._monitor).run(limit_s, awake=not self._paused)
         finally:
@@ -133,8 +134,8 @@ class ControlledGuest(RunningGuest):
         self.run(READ_BOOT_ID)
         with self._emulator.channel.still():
             begun = time.monotonic()
-            self._monitor.pause()
             try:
+                self._monitor.pause()
                 state = saved(self._monitor, most_bytes)
             finally:
                 self._monitor.resume()

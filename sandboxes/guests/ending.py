@@ -35,15 +35,16 @@ class Ending:
         self._earlier = Counter(self._said())
 
     def run(self, timeout_s: float, *, awake: bool) -> Shutdown:
-        """QEMU has ended. A guest that is not awake cannot be asked, and is not."""
+        """QEMU has ended. A guest that is not awake is not asked; a QEMU that does not answer is killed."""
         ways = (
             ("power button", timeout_s if awake else 0.0, lambda: self._monitor.execute("system_powerdown")),
             ("poweroff", POWEROFF_S if awake else 0.0, self._poweroff),
-            ("quit", QUIT_S, lambda: self._monitor.execute("quit")),
+            ("quit", QUIT_S, self._quit),
         )
-        for name, limit_s, act in ways:
-            if limit_s and self._ends(name, limit_s, act):
-                return self._shutdown(name)
+        with contextlib.suppress(MonitorLost):
+            for name, limit_s, act in ways:
+                if limit_s and self._ends(name, limit_s, act):
+                    return self._shutdown(name)
         self._mark("SIGKILL")
         self._emulator.qemu.process.kill()
         self._emulator.qemu.process.wait()
@@ -51,7 +52,7 @@ class Ending:
 
     def _ends(self, name: str, limit_s: float, act: Callable[[], object]) -> bool:
         self._mark(name)
-        with contextlib.suppress(MonitorLost, ChannelLost, Overdue):
+        with contextlib.suppress(ChannelLost, Overdue):
             act()
         until = time.monotonic() + limit_s
         while time.monotonic() < until:
@@ -60,6 +61,11 @@ class Ending:
                 return True
             time.sleep(POLL_S)
         return False
+
+    def _quit(self) -> None:
+        """Its answer may not come any more."""
+        with contextlib.suppress(MonitorLost):
+            self._monitor.execute("quit")
 
     def _poweroff(self) -> None:
         self._emulator.channel.run(Request(("poweroff", "-f")), POWEROFF_S, Output())

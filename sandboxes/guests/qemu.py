@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandboxes import kernel
 from sandboxes.guests.cache import guests_folder
-from sandboxes.guests.cgroup import born_in
+from sandboxes.guests.cgroup import born_in, memory_reason
 from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
@@ -61,6 +61,7 @@ class Qemu:
                 ours.callback(self._kill)
                 return self.process.pid
 
+            self._cgroup = cgroup
             born_in(cgroup, spawn)
             ours.pop_all()
 
@@ -79,7 +80,8 @@ class Qemu:
         self._log.seek(0)
         said = self._log.read(4096).decode(errors="replace").split("\n")[0].removeprefix(f"{self._program}: ").strip()
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
-        return f"QEMU {how} ({said[:200]})" if said else f"QEMU {how}"
+        why = said[:200] or memory_reason(self._cgroup)
+        return f"QEMU {how} ({why})" if why else f"QEMU {how}"
 
     def close(self) -> None:
         """Killed and reaped."""

@@ -20,36 +20,34 @@ from sandboxes.guests.template_build import built, not_started
 from sandboxes.guests.template_restore import NotRestored, restored
 from sandboxes.model import Accelerator
 
-BOOT_S = 30.0
 BLUEPRINT = "template"
 """The name of a guest that becomes a template: what goes on from it is told its own."""
 
 Systems = Callable[[Machine], System]
 
 
-def started(
-    machine: Machine, how: Accelerator, system: Systems, *, cold: bool, say: Say, boot_s: float = BOOT_S
-) -> GuestSandbox:
+def started(machine: Machine, how: Accelerator, system: Systems, *, cold: bool, say: Say) -> GuestSandbox:
     """The guest answers. `system` says what runs in a machine; a kind of guest is no more than that and a machine.
 
     Raises StartFailed; nothing is left then.
     """
-    return _booted(machine, how, system, boot_s) if cold else _restored(machine, how, system, say, boot_s)
+    return _booted(machine, how, system) if cold else _restored(machine, how, system, say)
 
 
-def prepared(machine: Machine, system: Systems, *, say: Say, boot_s: float = BOOT_S) -> Template:
+def prepared(machine: Machine, system: Systems, *, say: Say) -> Template:
     """The template of such machines is in the cache, and in this process's memory. Raises StartFailed."""
     blueprint, key = _blueprint(machine, system)
-    return _template(blueprint, key, system, say, boot_s)
+    return _template(blueprint, key, system, say)
 
 
-def _booted(machine: Machine, how: Accelerator, system: Systems, boot_s: float) -> GuestSandbox:
+def _booted(machine: Machine, how: Accelerator, system: Systems) -> GuestSandbox:
     begun = time.monotonic()
-    emulator = Emulator(machine, system(machine))
+    what = system(machine)
+    emulator = Emulator(machine, what)
     try:
-        boot_ms = emulator.boot(boot_s)
+        boot_ms = emulator.boot(what.boot_s)
         if boot_ms is None:
-            raise not_started(machine, f"it did not answer within {boot_s:g} s", emulator)
+            raise not_started(machine, f"it did not answer within {what.boot_s:g} s", emulator)
         monitor = Monitor(emulator.monitor_end)
         word = "stock" if machine.stock else "cold"
         return _sandbox(machine, how, emulator, monitor, word, begun, boot_ms)
@@ -62,16 +60,16 @@ def _booted(machine: Machine, how: Accelerator, system: Systems, boot_s: float) 
         raise
 
 
-def _restored(machine: Machine, how: Accelerator, system: Systems, say: Say, boot_s: float) -> GuestSandbox:
+def _restored(machine: Machine, how: Accelerator, system: Systems, say: Say) -> GuestSandbox:
     """A template that cannot be taken over is made anew, once."""
     begun = time.monotonic()
     blueprint, key = _blueprint(machine, system)
     try:
-        parts = restored(machine, _template(blueprint, key, system, say, boot_s))
+        parts = restored(machine, _template(blueprint, key, system, say))
     except NotRestored as why:
         say(f"the template of this guest is of no use any more ({why}); making it anew")
         template_cache.forget(key)
-        parts = _again(machine, _template(blueprint, key, system, say, boot_s))
+        parts = _again(machine, _template(blueprint, key, system, say))
     emulator, monitor, boot_ms = parts
     return _sandbox(machine, how, emulator, monitor, "template", begun, boot_ms)
 
@@ -92,10 +90,10 @@ def _blueprint(machine: Machine, system: Systems) -> tuple[Machine, str]:
     return blueprint, template_cache.key_of(blueprint, system(blueprint))
 
 
-def _template(blueprint: Machine, key: str, system: Systems, say: Say, boot_s: float) -> Template:
+def _template(blueprint: Machine, key: str, system: Systems, say: Say) -> Template:
     def make() -> Template:
         say(f"making a template for guests like this one, once: {what}")
-        return built(blueprint, system(blueprint), boot_s)
+        return built(blueprint, system(blueprint))
 
     what = (
         f"{blueprint.board.name}, {blueprint.accelerator}, {blueprint.memory_bytes >> 20} MiB, {blueprint.cpus} CPU, "

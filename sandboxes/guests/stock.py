@@ -14,7 +14,7 @@ from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM
 from sandboxes.guests.qemu import owned_environment
 from sandboxes.guests.start import needed_kernel
-from sandboxes.guests.started import BOOT_S
+from sandboxes.guests.system import BOOT_S
 
 
 def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", memory: str = "256M") -> list[str]:

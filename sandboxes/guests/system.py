@@ -17,6 +17,9 @@ KERNEL_WORDS = (
 """Documentation/admin-guide/kernel-parameters.rst."""
 
 
+BOOT_S = 30.0
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A file that is in memory before the kernel starts. Its `words` are for kernels that boot by multiboot."""
@@ -29,12 +32,13 @@ class Loaded:
 class System:
     """For Linux `loaded` is its initramfs alone; for Xen, dom0's kernel with its words and dom0's initramfs.
 
-    What it runs must come to start the agent on the machine's agent port.
+    It comes to start the agent on the machine's agent port, within `boot_s`.
     """
 
     kernel: Path
     loaded: tuple[Loaded, ...]
     words: tuple[str, ...]
+    boot_s: float
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -51,8 +55,8 @@ def linux(machine: Machine, kernel: GuestKernel) -> System:
     """
     archive = _archive(kernel, machine.network)
     if machine.stock:
-        return System(kernel.bzimage, (Loaded(archive),), ("console=ttyS0",))
-    return System(kernel.image, (Loaded(archive),), linux_words(machine))
+        return System(kernel.bzimage, (Loaded(archive),), ("console=ttyS0",), BOOT_S)
+    return System(kernel.image, (Loaded(archive),), linux_words(machine), BOOT_S)
 
 
 def linux_words(machine: Machine) -> tuple[str, ...]:

@@ -21,11 +21,11 @@ WARMING = ("true", "echo warm; ls -l / /proc/1/ns; uname -a; cat /etc/passwd; ps
 """What readers do first is then in the guest's page cache. Its boot id must not be read: it is drawn when it is."""
 
 
-def built(machine: Machine, system: System, deadline_s: float) -> Template:
+def built(machine: Machine, system: System) -> Template:
     """Such a guest was booted and is gone again. Raises StartFailed."""
     memory, devices = blank(machine.memory_bytes), blank()
     try:
-        _boot_and_save(machine, system, deadline_s, memory, devices)
+        _boot_and_save(machine, system, memory, devices)
     except BaseException:
         os.close(memory)
         os.close(devices)
@@ -33,11 +33,11 @@ def built(machine: Machine, system: System, deadline_s: float) -> Template:
     return Template(memory, devices)
 
 
-def _boot_and_save(machine: Machine, system: System, deadline_s: float, memory: int, devices: int) -> None:
+def _boot_and_save(machine: Machine, system: System, memory: int, devices: int) -> None:
     emulator = Emulator(machine, system, memory=memory, shared=True)
     try:
-        if emulator.boot(deadline_s) is None:
-            raise not_started(machine, f"it did not answer within {deadline_s:g} s", emulator)
+        if emulator.boot(system.boot_s) is None:
+            raise not_started(machine, f"it did not answer within {system.boot_s:g} s", emulator)
         for command in WARMING:
             emulator.channel.run(Request(("sh", "-c", command)), WARM_S, Output())
         _save(emulator, devices)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.errors import RunTimeout, SandboxGone, StartFailed
-from sandboxes.guests import GuestSandbox, found, guest, needed_kernel, start
+from sandboxes.guests import GuestSandbox, found, guest, needed_kernel, start, system
 from sandboxes.lifecycle import guard, owner, runtime_folder
 
 
@@ -165,9 +165,9 @@ def test_a_kernel_that_does_not_boot_is_an_error_and_leaves_nothing(monkeypatch:
 
 
 def test_a_guest_that_never_answers_is_given_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "BOOT_S", 0.4)
+    monkeypatch.setattr(system, "BOOT_S", 0.4)
     with pytest.raises(StartFailed, match=r"within 0\.4 s"):
-        guest()
+        guest(cold=True)
     assert left(owner().id) == []
 
 
@@ -189,7 +189,7 @@ def test_a_kernel_file_that_is_no_kernel_is_told_in_qemus_words(
 def test_an_interrupt_while_it_boots_leaves_nothing() -> None:
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        guest(accelerator="tcg")
+        guest(accelerator="tcg", cold=True)
     assert left(owner().id) == []
 
 
@@ -199,7 +199,7 @@ from sandboxes.guests import guest
 from sandboxes.lifecycle import owner
 if sys.argv[1] == "booting":
     print(owner().id, owner().guard_pid, flush=True)
-vm = guest()
+vm = guest(cold=sys.argv[1] == "booting")
 if sys.argv[1] == "running":
     print(owner().id, owner().guard_pid, flush=True)
     vm.start("while true; do true; done")
