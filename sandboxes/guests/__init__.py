@@ -10,6 +10,7 @@ from sandboxes.guests.setup import GuestParts, found, prepare
 from sandboxes.guests.snapshot import Snapshot
 from sandboxes.guests.start import guest, needed_kernel
 from sandboxes.guests.stock import stock_arguments, stock_boot_ms
+from sandboxes.guests.template_cache import remove_templates, templates
 
 __all__ = [
     "GuestKernel",
@@ -25,6 +26,8 @@ __all__ = [
     "machine",
     "needed_kernel",
     "prepare",
+    "remove_templates",
     "stock_arguments",
     "stock_boot_ms",
+    "templates",
 ]

@@ -10,6 +10,7 @@ from sandboxes.guests.compiler import found_compiler, prepare_compiler
 from sandboxes.guests.initramfs import found_busybox, initramfs
 from sandboxes.guests.kernels import GuestKernel, Say, found_kernel, prepare_kernel
 from sandboxes.guests.machine import found_firmware, found_program
+from sandboxes.guests.start import prepare_template
 from sandboxes.model import Accelerator
 
 
@@ -44,12 +45,14 @@ def found() -> GuestParts:
 
 
 def prepare(say: Say = lambda line: None) -> GuestParts:
-    """Kernel, agent and file systems are in the cache; `say` hears one line for each slow step.
+    """Kernel, agent, file systems and the usual template are in the cache; `say` hears one line for each slow step.
 
-    Raises GuestUnavailable when a part cannot be had; its `remedy` says what to install.
+    Raises GuestUnavailable when a part cannot be had; its `remedy` says what to install. Raises StartFailed.
     """
     kernel = prepare_kernel(say)
     prepare_compiler(say)
     for network in (False, True):
         initramfs(kernel, network=network)
+    if not found().missing:
+        prepare_template(say)
     return found()

@@ -17,7 +17,7 @@ from sandboxes.guests.kernels import GuestKernel, found_kernel
 from sandboxes.guests.machine import Machine, found_firmware
 from sandboxes.guests.parts import Say
 from sandboxes.guests.sandbox import GuestSandbox
-from sandboxes.guests.started import started
+from sandboxes.guests.started import prepared, started
 from sandboxes.guests.system import linux
 from sandboxes.model import Accelerator
 
@@ -66,6 +66,17 @@ def guest(
         how = choose_accelerator(kernel, asked)
     machine = replace(machine, accelerator=how.name, stock=boots == "stock")
     return started(machine, how, lambda one: linux(one, kernel), cold=boots is not None, say=say)
+
+
+def prepare_template(say: Say = print) -> None:
+    """The template that guest() starts from when it is asked for nothing special is in the cache.
+
+    Raises GuestUnavailable, StartFailed. `say` hears of it when it is made (about 3 s).
+    """
+    kernel = needed_kernel()
+    machine = _machine("256M", 1, network=False, name=None, board=None, architecture=None)
+    how = choose_accelerator(kernel)
+    prepared(replace(machine, accelerator=how.name), lambda one: linux(one, kernel), say=say)
 
 
 def needed_kernel() -> GuestKernel:
