@@ -61,6 +61,8 @@ def template(key: str, what: str, make: Callable[[], Template], say: Say) -> Tem
     if found := _held(place):
         return found
     with locked(f"template-{key}"):
+        for left in place[0].glob(f".{key}-*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         found = _held(place) or _kept(key) or _made(key, what, make, say)
         with _holding:
             _loaded[place] = found
@@ -124,8 +126,6 @@ def _made(key: str, what: str, make: Callable[[], Template], say: Say) -> Templa
 
 def _keep(key: str, what: str, fresh: Template) -> None:
     """Whole or not at all. Raises OSError."""
-    for left in _folder().glob(f".{key}-*"):  # by a process that was killed: we hold the lock
-        shutil.rmtree(left, ignore_errors=True)
     _remove(_folder() / key)
     folder = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=_folder()))
     try:
@@ -148,10 +148,10 @@ def _trim(fresh: str) -> None:
 
 def _remove(folder: Path) -> None:
     """At once for whoever looks."""
-    with contextlib.suppress(OSError):
-        doomed = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+    doomed = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+    with contextlib.suppress(OSError):  # there is none, or somebody else removes it
         folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _record(folder: Path) -> GuestTemplate | None:
