@@ -59,6 +59,11 @@ class ControlledGuest(RunningGuest):
         pid, group = self._emulator.qemu.pid, self._emulator.cgroup
         return self._asked(lambda: hypervisor(self.name, self._monitor, pid, group))
 
+    @property
+    def host_pid(self) -> int:
+        """The number of QEMU's process on this machine; another one after a rollback."""
+        return self._emulator.qemu.pid
+
     def limit(self, *, cpus: float | None = None, cpu_shares: int | None = None) -> Limits:
         """Change what QEMU may take of this machine's CPUs; None leaves it as it is. The limits afterwards.
 
