@@ -1,6 +1,6 @@
 """What a reader types: `import sandboxes as sb`."""
 
-from sandboxes import bare, measure, view
+from sandboxes import bare, density, measure, view
 from sandboxes.changes import changes
 from sandboxes.checks import check
 from sandboxes.claims import claim
@@ -18,6 +18,7 @@ __all__ = [
     "check",
     "claim",
     "container",
+    "density",
     "doctor",
     "guest",
     "host",

@@ -25,6 +25,7 @@ from sandboxes.model.cgroups import (
 from sandboxes.model.changes import Changes, Inventory, SeenCgroup, SeenLink, SeenMount, SeenProcess
 from sandboxes.model.computers import Computer
 from sandboxes.model.containers import Container
+from sandboxes.model.density import Density, DensityPoint
 from sandboxes.model.emulator import (
     AddressSpace,
     BlockDevice,
@@ -79,6 +80,8 @@ __all__ = [
     "Computer",
     "Container",
     "CpuStat",
+    "Density",
+    "DensityPoint",
     "Descriptor",
     "Device",
     "Difference",

@@ -27,6 +27,7 @@ LEVELS = {
     "guests": 3,
     "bare": 4,
     "sandbox": 4,
+    "density": 5,
     "measure": 5,
     "probes": 5,
     "claims": 6,
