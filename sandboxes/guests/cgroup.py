@@ -48,22 +48,19 @@ def limits_of(machine: Machine) -> Limits:
 
 
 def born_in(cgroup: kernel.Cgroup | None, spawn: Callable[[], int]) -> None:
-    """The process that `spawn` makes, and whose pid it returns, is a member; in version 1 from its first moment.
+    """The process that `spawn` makes in a thread of its own is a member; in version 1 from its first moment.
 
     There a thread of ours enters by writing "0" to `tasks`, which waits for nobody, and its child is born where it is
     (cgroups(7)). Version 2 has no such thing for a thread: the process is moved, which takes some 10 ms.
     """
-    if cgroup is None:
-        spawn()
-        return
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            for folder in dict.fromkeys(cgroup.v1.values()):
+            for folder in dict.fromkeys(cgroup.v1.values() if cgroup else ()):
                 (folder / "tasks").write_text("0")
             pid = spawn()
-            if cgroup.v2:
+            if cgroup and cgroup.v2:
                 Path(cgroup.v2, "cgroup.procs").write_text(str(pid))
         except BaseException as error:
             failed.append(error)

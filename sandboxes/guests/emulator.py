@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 
 from sandboxes.guests import cgroup
@@ -17,9 +16,8 @@ from sandboxes.guests.system import System
 class Emulator:
     """QEMU, from spawn to reaped, with the guest in it.
 
-    It boots `system`, or goes on where another was when its state was saved in the open file `state`; with neither it
-    waits to be told of a state. `memory` is the descriptor of a file that is the guest's memory: `shared`, the guest
-    writes into it; else it is only read, and what the guest changes is its own.
+    It boots `system`, or waits to be given a state when there is none. `memory` is the descriptor of a file that is the
+    guest's memory: `shared`, the guest writes into it; else it is only read, and what the guest changes is its own.
     """
 
     def __init__(
@@ -29,12 +27,11 @@ class Emulator:
         *,
         memory: int | None = None,
         shared: bool = False,
-        state: int | None = None,
     ) -> None:
         self.machine = machine
         program = needed_program(machine.board.architecture)
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-            begins, files = _beginning(system, state, theirs)
+            begins, files = _loaded(system, theirs) if system else ("defer", [])
             near, far = zip(*(pair(ours, theirs) for _ in range(3)), strict=True)
             console, agent, monitor = (end.fileno() for end in far)
             path = None if memory is None else f"/proc/self/fd/{memory}"
@@ -42,15 +39,16 @@ class Emulator:
             inherited = [*files, console, agent, monitor, *([] if memory is None else [memory])]
             self.cgroup = cgroup.make(machine)
             ours.callback(cgroup.remove, self.cgroup)
-            self.qemu = Qemu(program, words, inherited, machine.accelerator, self.cgroup)
+            private = memory is not None and not shared
+            self.qemu = Qemu(program, words, inherited, machine.accelerator, self.cgroup, private=private)
             ours.callback(self.qemu.close)
             self.console, self.monitor_end = Console(near[0]), near[2]
             self.channel = Channel(near[1], awake=system is None)
             ours.pop_all()
 
-    def again(self, state: int) -> Emulator:
-        """Another QEMU of the same machine, which goes on from this state, memory included."""
-        return Emulator(self.machine, None, state=state)
+    def again(self) -> Emulator:
+        """Another QEMU of the same machine, with memory of its own, which waits to be given a state."""
+        return Emulator(self.machine, None)
 
     def boot(self, deadline_s: float) -> float | None:
         """Milliseconds from spawn until the agent answers; None when the deadline passed. Raises ChannelLost."""
@@ -78,14 +76,8 @@ class Emulator:
         cgroup.remove(self.cgroup)
 
 
-def _beginning(system: System | None, state: int | None, theirs: contextlib.ExitStack) -> tuple[Boot | str, list[int]]:
+def _loaded(system: System, theirs: contextlib.ExitStack) -> tuple[Boot | str, list[int]]:
     """Files by number: QEMU runs as a user who may not enter the folders that they are in."""
-    if state is not None:
-        handle = os.open(f"/proc/self/fd/{state}", os.O_RDONLY | os.O_CLOEXEC)  # with a place of its own
-        theirs.callback(os.close, handle)
-        return f"fd:{handle}", [handle]
-    if system is None:
-        return "defer", []
     files = [theirs.enter_context(path.open("rb")).fileno() for path in system.files]
     kernel, *others = (f"/proc/self/fd/{number}" for number in files)
     loaded = (" ".join([path, *one.words]) for path, one in zip(others, system.loaded, strict=True))

@@ -77,7 +77,7 @@ class Monitor:
         self._client.send_fd_scm(handle)
         await self._client.execute("getfd", {"fdname": name})
 
-    def save_devices(self, handle: int) -> None:
+    def begin_save(self, handle: int) -> None:
         """QEMU begins to write the state of all but the guest's shared memory there. Raises MonitorLost.
 
         Source: docs/devel/migration.rst; QMP `migrate`, capability x-ignore-shared.
@@ -86,6 +86,12 @@ class Monitor:
         self.execute("migrate-set-parameters", **{"max-bandwidth": UNLIMITED_BYTES_PER_S})
         self.give("state", handle)
         self.execute("migrate", uri="fd:state")
+
+    def begin_restore(self, handle: int) -> None:
+        """QEMU begins to take over such a state, in which the guest stands still. Raises MonitorLost."""
+        self._share_memory()
+        self.give("state", handle)
+        self.execute("migrate-incoming", uri="fd:state")
 
     def restore_devices(self, handle: int) -> None:
         """The guest goes on from such a state, on a memory that goes with it. Raises MonitorLost."""

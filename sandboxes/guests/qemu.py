@@ -15,6 +15,7 @@ from pathlib import Path
 from sandboxes import kernel
 from sandboxes.guests.cache import guests_folder
 from sandboxes.guests.cgroup import born_in, memory_reason
+from sandboxes.guests.discards import punch_no_holes
 from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
@@ -33,8 +34,13 @@ class Qemu:
         inherited: Sequence[int],
         accelerator: str,
         cgroup: kernel.Cgroup | None = None,
+        *,
+        private: bool = False,
     ) -> None:
-        """`inherited` are the descriptors that `words` name. It is a member of the cgroup from its first moment."""
+        """`inherited` are the descriptors that `words` name. It is a member of the cgroup from its first moment.
+
+        `private`: it maps a file that others map too, and gives up none of it but its own copies.
+        """
         user, groups = _identity(accelerator)
         environment = owned_environment()
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
@@ -43,6 +49,8 @@ class Qemu:
             self._program = program.name
 
             def spawn() -> int:
+                if private:
+                    punch_no_holes()
                 self.spawned_s = time.monotonic()
                 self.process = subprocess.Popen(
                     [program.name, *words],

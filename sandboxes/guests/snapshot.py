@@ -26,7 +26,6 @@ DEVICES_BYTES = 32 << 20
 
 SAVE_S = RESTORE_S = 60.0
 POLL_S = 0.003
-UNLIMITED_BYTES_PER_S = 10**12
 
 
 class Snapshot(Closing):
@@ -66,10 +65,8 @@ def saved(monitor: Monitor, most_bytes: int) -> int:
         read, write = os.pipe()
         with open(read, "rb", buffering=0) as source, open(write, "wb", buffering=0) as sink:
             fcntl.fcntl(sink, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            monitor.execute("migrate-set-parameters", **{"max-bandwidth": UNLIMITED_BYTES_PER_S})
-            monitor.give("state", sink.fileno())
+            monitor.begin_save(sink.fileno())
             sink.close()
-            monitor.execute("migrate", uri="fd:state")
             _pour(source.fileno(), state, most_bytes)
         _settle(lambda: monitor.execute("query-migrate")["status"] not in ("setup", "active"), SAVE_S)
         if (status := monitor.execute("query-migrate")["status"]) != "completed":
@@ -88,10 +85,12 @@ def restored(old: Emulator, state: int) -> tuple[Emulator, Monitor, float]:
     Raises Unavailable, MonitorLost; then it is gone.
     """
     begun = time.monotonic()
-    emulator = old.again(state)
+    emulator = old.again()
     try:
         monitor = Monitor(emulator.monitor_end)
         try:
+            with open(f"/proc/self/fd/{state}", "rb", buffering=0) as from_its_start:
+                monitor.begin_restore(from_its_start.fileno())
             _settle(lambda: monitor.execute("query-status")["status"] != "inmigrate", RESTORE_S)
         except BaseException:
             monitor.close()

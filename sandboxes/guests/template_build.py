@@ -51,7 +51,7 @@ def _save(emulator: Emulator, devices: int) -> None:
     """Its memory is in the shared file already; the rest goes into `devices`. Raises MonitorLost."""
     monitor = Monitor(emulator.monitor_end)
     try:
-        monitor.save_devices(devices)
+        monitor.begin_save(devices)
         _until(lambda: monitor.execute("query-migrate").get("status"), SAVE_S)
     finally:
         monitor.close()
