@@ -71,9 +71,16 @@ class ControlledGuest(RunningGuest):
     def balloon(self, memory: str | int, *, timeout_s: float = 20.0) -> BalloonChange:
         """The guest has this much memory, at most what it began with; what it gave up is free on the host.
 
-        Raises BadRequest, RunTimeout when its kernel does not give up as much in that time, SandboxGone.
+        Raises BadRequest, RunTimeout when its kernel does not give up as much in that time, SandboxGone, and
+        Unavailable when the machine has no such device.
         Source: virtio 1.2, 5.5 (memory balloon); QMP `balloon` and `query-balloon`; MemTotal inside.
         """
+        if self._machine.stock or not self._machine.board.balloon:
+            raise Unavailable(
+                f"The guest {self.name} has no balloon.",
+                seen="a stock machine" if self._machine.stock else f"the board {self._machine.board.name}",
+                remedy="use one of the board q35 or pc",
+            )
         wanted = request.size_bytes("memory", memory, least=LEAST_BYTES, most=self._machine.memory_bytes)
         limit_s = request.number("timeout_s", timeout_s, least=0.001, most=LONGEST_RUN_S)
         pid = self._emulator.qemu.pid
@@ -117,7 +124,8 @@ class ControlledGuest(RunningGuest):
     def stop(self, timeout_s: float = 10.0) -> Shutdown:
         """The guest has ended, and is closed: asked by its power button, and after `timeout_s` by harder means.
 
-        These are `poweroff -f` inside (5 s), `quit` to QEMU (2 s) and SIGKILL. A paused guest cannot be asked.
+        These are `poweroff -f` inside (5 s), `quit` to QEMU (2 s) and SIGKILL. A paused guest cannot be asked, and on
+        some boards there is no such button.
         Raises BadRequest, SandboxGone. Source: QMP `system_powerdown` (the ACPI power button); init's words on the
         console.
         """
@@ -125,7 +133,9 @@ class ControlledGuest(RunningGuest):
         if self._closed or self._emulator.ended():
             self._gone(MonitorLost())
         try:
-            return Ending(self._emulator, self._monitor).run(limit_s, awake=not self._paused)
+            board = self._machine.board
+            button_s = limit_s if board.power_button else 0.0
+            return Ending(self._emulator, self._monitor, board.off).run(button_s, awake=not self._paused)
         finally:
             self.close()
 
@@ -147,6 +157,12 @@ class ControlledGuest(RunningGuest):
         if self._paused:
             raise BadRequest(
                 "snapshot", "needs a running guest.", seen=f"{self.name} is paused", remedy="call resume() first"
+            )
+        if not self._emulator.channel.can("identify"):
+            raise Unavailable(
+                f"The guest {self.name} could not be told the time after a rollback.",
+                seen="its agent is the one for busybox sh",
+                remedy="use a guest of this computer's own kind",
             )
         kept = sum(one.state is not None for one in self._snapshots)
         free_bytes = kernel.free_bytes()

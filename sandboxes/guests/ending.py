@@ -28,8 +28,9 @@ INIT_SAYS = (
 class Ending:
     """Tries one way after another until QEMU has ended, and notes when what happened."""
 
-    def __init__(self, emulator: Emulator, monitor: Monitor) -> None:
-        self._emulator, self._monitor = emulator, monitor
+    def __init__(self, emulator: Emulator, monitor: Monitor, off: str) -> None:
+        """`off` is the command that ends QEMU from inside."""
+        self._emulator, self._monitor, self._off = emulator, monitor, off
         self._begun = time.monotonic()
         self._marks: list[tuple[str, float]] = []
         self._earlier = Counter(self._said())
@@ -38,7 +39,7 @@ class Ending:
         """QEMU has ended. A guest that is not awake is not asked; a QEMU that does not answer is killed."""
         ways = (
             ("power button", timeout_s if awake else 0.0, lambda: self._monitor.execute("system_powerdown")),
-            ("poweroff", POWEROFF_S if awake else 0.0, self._poweroff),
+            (self._off, POWEROFF_S if awake else 0.0, self._switch_off),
             ("quit", QUIT_S, self._quit),
         )
         with contextlib.suppress(MonitorLost):
@@ -67,8 +68,8 @@ class Ending:
         with contextlib.suppress(MonitorLost):
             self._monitor.execute("quit")
 
-    def _poweroff(self) -> None:
-        self._emulator.channel.run(Request(("poweroff", "-f")), POWEROFF_S, Output())
+    def _switch_off(self) -> None:
+        self._emulator.channel.run(Request((self._off, "-f")), POWEROFF_S, Output())
 
     def _listen(self) -> None:
         """What was on the console before, of another shutdown that did not come to its end, does not count."""

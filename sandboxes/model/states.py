@@ -39,7 +39,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Shutdown:
-    """How a guest ended: by its "power button", by "poweroff" inside, by "quit" of QEMU, or "killed".
+    """How a guest ended: by its "power button", by "poweroff" (or "reboot") inside, by "quit" of QEMU, or "killed".
 
     The stages follow each other; those after the power button begin when init says so on the console.
     """
