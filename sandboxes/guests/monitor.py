@@ -82,7 +82,7 @@ class Monitor:
 
         Source: docs/devel/migration.rst; QMP `migrate`, capability x-ignore-shared.
         """
-        self._share_memory(True)
+        self._share_memory()
         self.execute("migrate-set-parameters", **{"max-bandwidth": UNLIMITED_BYTES_PER_S})
         self.give("state", handle)
         self.execute("migrate", uri="fd:state")
@@ -95,15 +95,13 @@ class Monitor:
 
     def restore_devices(self, handle: int) -> None:
         """The guest goes on from such a state, on a memory that goes with it. Raises MonitorLost."""
-        self._share_memory(True)
+        self._share_memory()
         self.give("state", handle)
         _wait(self._resumed())
-        self._share_memory(False)
 
-    def _share_memory(self, shared: bool) -> None:
-        """Whether states that are saved and restored are without memory that is a file of several."""
-        capability = {"capability": "x-ignore-shared", "state": shared}
-        self.execute("migrate-set-capabilities", capabilities=[capability])
+    def _share_memory(self) -> None:
+        only_devices = [{"capability": "x-ignore-shared", "state": True}]
+        self.execute("migrate-set-capabilities", capabilities=only_devices)
 
     async def _resumed(self) -> None:
         """Before the event RESUME the guest's serial ports lose what they are sent."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import pytest
 
-from sandboxes.errors import RunTimeout, SandboxGone
-from sandboxes.guests import machine
+from sandboxes.errors import RunTimeout, SandboxGone, StartFailed
+from sandboxes.guests import computers, machine
 from sandboxes.guests.boot_sector import END_STATUS, GREETING
+from tests.live.unprivileged import user
 from tests.machine import Photograph, settled
 
 pytestmark = pytest.mark.usefixtures("guest_ready")
@@ -77,3 +81,25 @@ def test_a_closed_machine_says_so_and_leaves_nothing() -> None:
     with pytest.raises(SandboxGone, match="was closed"):
         bare.type("x")
     assert settled(before, 2) == {}
+
+
+def test_a_machine_that_qemu_does_not_understand_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Photograph.take()
+    broken = replace(computers.RECIPES["firmware"], arguments=("-device", "no-such-device"))
+    monkeypatch.setitem(computers.RECIPES, "firmware", broken)
+    with pytest.raises(StartFailed, match="no-such-device"):
+        machine("firmware")
+    assert settled(before, 2) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user")
+def test_a_user_without_privileges_runs_machines_too() -> None:
+    with user(subordinate=False) as someone:
+        said, errors = someone.run(
+            """
+with sb.machine("boot-sector") as tiny:
+    tiny.wait_for("real mode")
+    print(tiny.facts().seccomp)
+"""
+        )
+    assert (said, errors) == (["filter"], "")
