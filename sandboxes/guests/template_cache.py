@@ -108,8 +108,6 @@ def _kept(key: str) -> Template | None:
         found = loaded(folder)
         os.utime(folder / ABOUT)
         return found
-    except FileNotFoundError:
-        return None
     except (Damaged, OSError):
         _remove(folder)
         return None
@@ -148,6 +146,8 @@ def _trim(fresh: str) -> None:
 
 def _remove(folder: Path) -> None:
     """At once for whoever looks."""
+    if not folder.exists():
+        return
     doomed = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
     with contextlib.suppress(OSError):  # there is none, or somebody else removes it
         folder.rename(doomed)
