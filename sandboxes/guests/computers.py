@@ -15,7 +15,7 @@ from sandboxes.guests.architectures import X86_64
 from sandboxes.guests.boards import PC
 from sandboxes.guests.computer import EMULATED, MachineSandbox
 from sandboxes.guests.console import Console
-from sandboxes.guests.machine import HARDENED, Machine, needed_program
+from sandboxes.guests.machine import HARDENED, Machine, accelerated, needed_program
 from sandboxes.guests.monitor import Monitor, MonitorLost
 from sandboxes.guests.parts import Say
 from sandboxes.guests.qemu import Qemu, pair
@@ -81,7 +81,7 @@ def recipe_arguments(name: str, recipe: Recipe, sockets: Sequence[int], file: in
     return [
         *("-name", f"{name},debug-threads=on,process={X86_64.program}"),
         *HARDENED,
-        *("-machine", ",".join([BOARD, f"accel={EMULATED.name}", *recipe.options])),
+        *("-machine", ",".join([BOARD, *recipe.options]), "-accel", accelerated(EMULATED.name)),
         *("-m", f"{recipe.memory_bytes >> 10}K"),
         *("-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console"),
         *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),

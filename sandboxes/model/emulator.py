@@ -71,9 +71,10 @@ class BlockDevice:
 
 @dataclass(frozen=True)
 class Migration:
-    """The last time that the state of the guest was sent anywhere, a snapshot included. Source: QMP `query-migrate`.
+    """The last time that QEMU sent the guest's state anywhere, a snapshot included, or took one over.
 
-    `status` is "none" when it never was; `ram_bytes` is what of its memory was sent.
+    `status` is "none" when it never did; the figures are of what it sent, `ram_bytes` of memory alone.
+    Source: QMP `query-migrate`.
     """
 
     status: str
