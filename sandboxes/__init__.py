@@ -1,13 +1,13 @@
 """What a reader types: `import sandboxes as sb`."""
 
-from sandboxes import bare, measure, view
+from sandboxes import bare, density, measure, view
 from sandboxes.changes import changes
 from sandboxes.checks import check
 from sandboxes.claims import claim
 from sandboxes.containers import container, image, network, pool, registry, service
 from sandboxes.doctor import doctor
 from sandboxes.errors import SandboxError
-from sandboxes.guests import guest
+from sandboxes.guests import guest, machine
 from sandboxes.probes import probe
 from sandboxes.sandbox import host, twin
 
@@ -18,10 +18,12 @@ __all__ = [
     "check",
     "claim",
     "container",
+    "density",
     "doctor",
     "guest",
     "host",
     "image",
+    "machine",
     "measure",
     "network",
     "pool",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandboxes.errors import Unavailable
@@ -48,10 +50,34 @@ def settings() -> str:
     return "".join(line for line in dumped if re.match(r"Acquire::(https?|Check-)", line))
 
 
-def fetched(package: str, architecture: str, folder: Path) -> Path:
-    """The files of a package for another processor, unpacked below `folder`, where apt's lists for it are left too.
+@dataclass(frozen=True)
+class Archives:
+    """What apt offers for one kind of processor: this machine's own unless `options` say so. Files go to `folder`."""
 
-    Raises Unavailable when the archives do not offer it or do not answer.
+    folder: Path
+    options: tuple[str, ...] = ()
+
+    def about(self, package: str) -> dict[str, str]:
+        """Fields of the newest version of a package (deb-control(5)). Raises Unavailable when it is not offered."""
+        return parse_about(run("apt-cache", *self.options, "show", "--no-all-versions", package, folder=self.folder))
+
+    def offered(self, packages: Iterable[str]) -> list[str]:
+        """Those of the packages that there are."""
+        names = run("apt-cache", *self.options, "pkgnames", folder=self.folder).split()
+        return [package for package in packages if package in names]
+
+    def unpacked(self, *packages: str) -> Path:
+        """The files of these packages, below one folder; nothing is installed. Raises Unavailable."""
+        run("apt-get", *self.options, "-q", "download", *packages, folder=self.folder)
+        for archive in sorted(self.folder.glob("*.deb")):
+            run("dpkg-deb", "-x", archive.name, "tree", folder=self.folder)
+        return self.folder / "tree"
+
+
+def archives_for(architecture: str, folder: Path) -> Archives:
+    """The distribution's archives for another processor; apt's lists for it have been fetched into `folder`.
+
+    Raises Unavailable when the archives have nothing for it or do not answer.
     """
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
@@ -67,17 +93,28 @@ def fetched(package: str, architecture: str, folder: Path) -> Path:
         "Acquire::Languages": "none",
         "APT::Sandbox::User": "root",  # _apt may not enter this folder; signatures are checked all the same
     }
-    options = [word for key, value in apart.items() for word in ("-o", f"{key}={value}")]
+    options = tuple(word for key, value in apart.items() for word in ("-o", f"{key}={value}"))
     run("apt-get", *options, "-q", "update", folder=folder)
-    run("apt-get", *options, "-q", "download", package, folder=folder)
-    archive = next(folder.glob("*.deb"))
-    run("dpkg-deb", "-x", archive.name, "tree", folder=folder)
-    return folder / "tree"
+    return Archives(folder, options)
+
+
+def parse_about(shown: str) -> dict[str, str]:
+    """Field -> value of the first paragraph that `apt-cache show` prints, without lines that go on from another."""
+    paragraph = shown.strip().partition("\n\n")[0]
+    return dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", paragraph, re.MULTILINE))
+
+
+def fetched(package: str, architecture: str, folder: Path) -> Path:
+    """The files of a package for another processor, unpacked below `folder`, where apt's lists for it are left too.
+
+    Raises Unavailable when the archives do not offer it or do not answer.
+    """
+    return archives_for(architecture, folder).unpacked(package)
 
 
 def without_addresses(text: str) -> str:
     """Where packages come from is nobody's business but this machine's."""
-    return re.sub(r"\b(https?|ftp)://\S+", "(archive)", text)
+    return re.sub(r"\b(https?|ftp)://\S+|\[IP: [^]]*\]", "(archive)", text)
 
 
 def run(*argv: str, folder: Path | None = None) -> str:

@@ -72,7 +72,12 @@ def _accelerator(parts: guests.GuestParts, problems: list[Problem]) -> Accelerat
 
 
 def _missing(parts: guests.GuestParts) -> list[Problem]:
-    there = (("QEMU", parts.qemu), ("a static busybox", parts.busybox), ("the guest's kernel", parts.kernel))
+    there = (
+        ("QEMU", parts.qemu),
+        ("a static busybox", parts.busybox),
+        ("the guest's kernel", parts.kernel),
+        ("a compiler for the guest's agent", parts.compiler),
+    )
     absent = [name for name, part in there if part is None]
     return [
         Problem("Guests cannot start yet.", f"{name} is missing", remedy)
@@ -94,7 +99,7 @@ def _guest(parts: guests.GuestParts, problems: list[Problem]) -> dict[str, str]:
     facts = {}
     if parts.qemu:
         try:
-            facts["qemu_version"] = _version(parts.qemu)
+            facts["qemu_version"] = _version(str(parts.qemu))
         except SandboxError as error:
             problems.append(_problem(error))
     if parts.kernel:

@@ -6,8 +6,8 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import docker
 import requests
@@ -15,11 +15,13 @@ import urllib3
 
 from sandboxes.containers import ending, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
-from sandboxes.containers.output import Streams, Told
+from sandboxes.containers.output import Streams
 from sandboxes.containers.stream import Stream
 from sandboxes.errors import RunTimeout, SandboxError, Unavailable
 from sandboxes.kernel import Cgroup, is_frozen
 from sandboxes.model import Result
+from sandboxes.output import Told
+from sandboxes.setting import USUAL, Setting
 
 MARK = "BOUNDARIES_COMMAND"
 """Environment variable by which all processes of one command are found, also those that left its session."""
@@ -30,22 +32,6 @@ _NO_CONTAINERD = "connection error: desc ="
 NOT_THERE = (docker.errors.APIError, *NO_ANSWER)
 """What the engine's client meets when container or engine are gone."""
 _TIMED_OUT = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where and as whom a command runs; empty: as the container's first process does. Input is at its end from the
-    start when `input` is None."""
-
-    cwd: str = ""
-    user: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-    input: bytes | None = None
-
-    @property
-    def usual(self) -> bool:
-        """Nothing was asked for."""
-        return self == Setting()
 
 
 @dataclass(frozen=True)
@@ -95,7 +81,7 @@ def prepare(
     engine: Engine,
     container_id: str,
     argv: tuple[str, ...],
-    setting: Setting = Setting(),
+    setting: Setting = USUAL,
     *,
     output: bool = True,
     attach_input: bool = False,

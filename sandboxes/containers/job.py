@@ -12,11 +12,12 @@ from sandboxes import request
 from sandboxes.containers import command, members
 from sandboxes.containers.client import NO_ANSWER
 from sandboxes.containers.command import Command
-from sandboxes.containers.output import NEWEST_BYTES, Streams, Told
+from sandboxes.containers.output import Streams
 from sandboxes.containers.stream import Stream
 from sandboxes.errors import RunTimeout, StartFailed
 from sandboxes.kernel import Cgroup
 from sandboxes.model import Result
+from sandboxes.output import NEWEST_BYTES, Told
 
 SIGNALS = tuple(sorted(name.removeprefix("SIG") for name in signal.Signals.__members__))
 

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 import docker
 
-from sandboxes import kernel
-from sandboxes.containers import command, files, making, members, pidspace, reasons
+from sandboxes import files, kernel
+from sandboxes.containers import command, making, members, pidspace, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
-from sandboxes.containers.command import Setting
 from sandboxes.containers.door import Door, open_door
 from sandboxes.containers.images import processor
 from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import BadRequest, SandboxGone, Unavailable
 from sandboxes.lifecycle import Closing
+from sandboxes.setting import Setting
 
 PUT_S = 60.0
 NOTED_S = 5.0

@@ -7,19 +7,21 @@ from typing import Any
 
 import docker
 
-from sandboxes import kernel, model, request
-from sandboxes.containers import command, door, files
+from sandboxes import files, kernel, model, request
+from sandboxes.containers import command, door
 from sandboxes.containers.finding import engine
 from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.job import Job
 from sandboxes.containers.limits import DEFAULT, IO, Default, changed_limits, limits, resources
 from sandboxes.containers.networks import Network
-from sandboxes.containers.output import Streams, Told
+from sandboxes.containers.output import Streams
 from sandboxes.containers.reached import ReachedContainer
-from sandboxes.containers.setting import setting
-from sandboxes.containers.terminal import MOST_CELLS, Terminal
+from sandboxes.containers.terminal import Terminal
 from sandboxes.containers.wanted import wanted
 from sandboxes.errors import BadRequest, StartFailed
+from sandboxes.output import Told
+from sandboxes.setting import setting
+from sandboxes.unread import MOST_CELLS
 
 LONGEST_RUN_S = 24 * 3600.0
 GET_S = 60.0

@@ -11,10 +11,10 @@ from sandboxes import request
 from sandboxes.containers.images.book import NAMES
 from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.limits import limits
-from sandboxes.containers.wanted import environment
 from sandboxes.errors import BadRequest
 from sandboxes.kernel import host
 from sandboxes.model import Limits
+from sandboxes.setting import environment
 
 MOST_REPLICAS = 100
 REPLICA_BYTES = 32 << 20

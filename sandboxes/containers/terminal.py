@@ -10,12 +10,10 @@ from sandboxes import request
 from sandboxes.containers import command
 from sandboxes.containers.client import NO_ANSWER
 from sandboxes.containers.command import Command
-from sandboxes.containers.output import NEWEST_BYTES
-from sandboxes.errors import BadRequest, RunTimeout, SandboxGone
+from sandboxes.errors import BadRequest, SandboxGone
 from sandboxes.kernel import Cgroup
 from sandboxes.lifecycle import Closing
-
-MOST_CELLS = 1000
+from sandboxes.unread import MOST_CELLS, Unread
 
 
 class Terminal(Closing):
@@ -24,9 +22,8 @@ class Terminal(Closing):
     def __init__(self, prepared: Command, cgroup: Callable[[], Cgroup], rows: int, columns: int) -> None:
         self.command = prepared.argv
         self._command, self._cgroup = prepared, cgroup
-        self._arrived = threading.Condition()
-        self._unread = bytearray()
-        self._ended = self._closed = False
+        self._unread = Unread(self._gone)
+        self._closed = False
         self._stream = prepared.connect()
         threading.Thread(target=self._keep_reading, name="terminal", daemon=True).start()
         try:
@@ -47,27 +44,14 @@ class Terminal(Closing):
 
     def read(self, timeout_s: float = 0.2) -> bytes:
         """What was not read yet; waits for it for `timeout_s`, and returns nothing when nothing came."""
-        limit = request.number("timeout_s", timeout_s, least=0, most=3600)
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._unread or self._ended, limit)
-            return self._take(len(self._unread))
+        return self._unread.read(timeout_s)
 
     def read_until(self, mark: str | bytes, timeout_s: float = 10.0) -> bytes:
         """Everything up to and with the first `mark`; what follows stays unread.
 
         Raises RunTimeout when it does not come in time, SandboxGone when the program ended without it.
         """
-        wanted = mark.encode() if isinstance(mark, str) else bytes(mark)
-        limit = request.number("timeout_s", timeout_s, least=0.01, most=3600)
-        with self._arrived:
-            self._arrived.wait_for(lambda: wanted in self._unread or self._ended, limit)
-            at = self._unread.find(wanted)
-            if at >= 0:
-                return self._take(at + len(wanted))
-            seen = bytes(self._unread[-200:]).decode(errors="replace")
-        if self._ended:
-            raise self._gone(seen)
-        raise RunTimeout(f"The terminal did not show {mark!r} within {limit:g} s.", seen=seen, remedy="read() it")
+        return self._unread.read_until(mark, timeout_s)
 
     def resize(self, rows: int, columns: int) -> None:
         """The program sees this size, and gets SIGWINCH when it is another one. Raises BadRequest, SandboxGone."""
@@ -109,21 +93,11 @@ class Terminal(Closing):
     def __repr__(self) -> str:
         return f"<Terminal {' '.join(self.command)!r}, {'running' if self.running() else 'ended'}>"
 
-    def _take(self, size: int) -> bytes:
-        taken = bytes(self._unread[:size])
-        del self._unread[:size]
-        return taken
-
     def _keep_reading(self) -> None:
         with contextlib.suppress(*NO_ANSWER, OSError, ValueError):
             while data := self._stream.read():
-                with self._arrived:
-                    self._unread += data
-                    del self._unread[: max(0, len(self._unread) - NEWEST_BYTES)]
-                    self._arrived.notify_all()
-        with self._arrived:
-            self._ended = True
-            self._arrived.notify_all()
+                self._unread.add(data)
+        self._unread.end()
 
     def _gone(self, seen: str) -> SandboxGone:
         return SandboxGone("The program in this terminal has ended.", seen=seen, remedy="open a new terminal()")

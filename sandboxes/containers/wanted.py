@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandboxes import request
-from sandboxes.containers import files
+from sandboxes import files, request
 from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.limits import DEFAULT, Default, default_or_asked, resources
 from sandboxes.containers.networks import Network
@@ -18,14 +17,13 @@ from sandboxes.containers.profile import PROFILES, Profile
 from sandboxes.containers.scratch import PLACE as SCRATCH
 from sandboxes.errors import BadRequest
 from sandboxes.model import Limits
+from sandboxes.setting import environment
 
 MOST_NETWORKS = 8
 MOST_PORTS = 16
-ENVIRONMENT_BYTES = 64 << 10
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:@-]{0,254}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -126,23 +124,6 @@ def _files(contents: Mapping[str, files.Content] | None, profile: Profile, *, sc
             remedy=f'a path below {" or ".join(places)}, or profile="open"',
         )
     return packed
-
-
-def environment(env: Mapping[str, str] | None) -> dict[str, str]:
-    """Variables as a program can get them (environ(7)). Raises BadRequest."""
-    remedy = '{"NAME": "text"}: letters, digits and _, and a text without NUL'
-    if env is None:
-        return {}
-    if not isinstance(env, Mapping):
-        raise BadRequest("env", "is no table.", seen=repr(env)[:80], remedy=remedy)
-    for name, value in env.items():
-        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            raise BadRequest("env", "has a name that works nowhere.", seen=repr(name)[:80], remedy=remedy)
-        if not isinstance(value, str) or "\0" in value:
-            raise BadRequest("env", f"has no text for {name}.", seen=repr(value)[:80], remedy=remedy)
-    if sum(len(name) + len(value) for name, value in env.items()) > ENVIRONMENT_BYTES:
-        raise BadRequest("env", "is too large.", seen=f"{len(env)} variables", remedy=f"{ENVIRONMENT_BYTES:,} bytes")
-    return dict(env)
 
 
 def _ports(ports: Mapping[int, int | None] | None, *, reachable: bool) -> dict[int, int | None]:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from sandboxes.errors import AcceleratorUnusable
 from sandboxes.guests.cache import guests_folder, locked
-from sandboxes.guests.channel import ChannelLost
-from sandboxes.guests.emulator import KVM, Emulator
+from sandboxes.guests.emulator import Emulator
+from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import Machine, found_firmware, found_program
+from sandboxes.guests.qemu import KVM
+from sandboxes.guests.system import linux
 from sandboxes.kernel import boot_id
 from sandboxes.lifecycle.cache import put
 from sandboxes.model import Accelerator
@@ -77,7 +79,7 @@ def _try(kernel: GuestKernel) -> Accelerator:
 
 def _canary(kernel: GuestKernel) -> Accelerator:
     machine = Machine("canary", CANARY_BYTES, 1, network=False, accelerator="kvm", firmware=found_firmware())
-    emulator = Emulator(machine, kernel)
+    emulator = Emulator(machine, linux(machine, kernel))
     try:
         if boot_ms := emulator.boot(CANARY_S):
             return Accelerator("kvm", f"a guest booted under KVM in {boot_ms:.0f} ms")

@@ -1,61 +1,45 @@
-"""The host's end of the agent: commands in, exit status and both streams out, over the second serial port."""
+"""The host's end of the agent, over the second serial port: any thread may use it at any time."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
-import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from sandboxes.guests.replies import Ended, Garbled, Ready, Replies, Said
-from sandboxes.guests.words import quoted
+from sandboxes.errors import Unavailable
+from sandboxes.guests.exchange import ChannelLost, Exchange, Overdue, Request
+from sandboxes.guests.frames import Frame, Frames
+from sandboxes.output import Output
 
-LINE_BYTES = 2000
-PIECE_BYTES = 3500
-"""The guest's line discipline holds 4096 bytes (N_TTY_BUF_SIZE); what comes faster than it is read may be lost."""
+AHEAD_BYTES = 32 << 10
+"""So much is sent before the agent says that it was read: a serial port has no way to say "wait" to its sender."""
 
-KILL_EVERY_S, KILL_FOR_S, SAY_S = 0.1, 3.0, 10.0
-
-
-class ChannelLost(Exception):
-    """The guest has ended, or its agent was restarted while a command was running."""
-
-
-class Overdue(Exception):
-    """The command did not end in time. `killed` tells whether the guest confirmed that it is gone now."""
-
-    def __init__(self, stdout: bytes = b"", stderr: bytes = b"", *, killed: bool) -> None:
-        self.stdout, self.stderr, self.killed = stdout, stderr, killed
-        super().__init__()
-
-
-class _Exchange:
-    """One command and what the agent says about it."""
-
-    def __init__(self) -> None:
-        self.id = secrets.token_hex(8)
-        self.inbox: queue.SimpleQueue[Said | Ended | ChannelLost] = queue.SimpleQueue()
-
-    def hear(self, until: float) -> Said | Ended:
-        """Raises queue.Empty at `until` (monotonic), ChannelLost."""
-        heard = self.inbox.get(timeout=max(0.0, until - time.monotonic()))
-        if isinstance(heard, ChannelLost):
-            raise heard
-        return heard
+PIECE_BYTES = 4 << 10
+SAY_S = 10.0
+ABILITIES = frozenset({"identify", "input", "stream", "user"})
+"""What the agent in C announces. The one for busybox sh announces fewer."""
 
 
 class Channel:
-    """Any thread may use it at any time: commands run side by side in the guest and are told apart by random ids."""
+    """Commands run side by side in the guest and are told apart by random ids.
 
-    def __init__(self, end: socket.socket) -> None:
+    `awake`: the guest was restored, so its agent (the one in C) is there already and will not say so.
+    """
+
+    def __init__(self, end: socket.socket, *, awake: bool = False) -> None:
         self._end = end
-        self._exchanges: dict[str, _Exchange] = {}
+        self._exchanges: dict[str, Exchange] = {}
         self._lost: str | None = None
         self._ready = threading.Event()
-        self._sending, self._lock = threading.Lock(), threading.Lock()
+        self._abilities: frozenset[str] = frozenset()
+        self._lock, self._sending = threading.Lock(), threading.RLock()
+        self._ahead, self._read_on = 0, threading.Condition()
+        if awake:
+            self._abilities = ABILITIES
+            self._ready.set()
         self._reader = threading.Thread(target=self._read, name="guest agent", daemon=True)
         self._reader.start()
 
@@ -66,34 +50,78 @@ class Channel:
             raise ChannelLost(self._lost)
         return self._ready.is_set()
 
-    def run(self, words: Sequence[str], timeout_s: float) -> Ended:
-        """The finished command. At the deadline, and when the caller is interrupted, its session is killed.
+    def can(self, ability: str) -> bool:
+        """The agent in this guest has said so."""
+        return ability in self._abilities
 
-        Raises Overdue, ChannelLost.
+    def run(self, request: Request, timeout_s: float, output: Output) -> int:
+        """The exit status of the finished command. At the deadline, and when the caller is interrupted, its session is
+        killed.
+
+        Raises Overdue, ChannelLost, and what whoever is told raises.
         """
         until = time.monotonic() + timeout_s
-        with self._exchange() as exchange:
+        with self.open(request) as exchange:
             try:
-                self._ask("run", exchange, words)
-                return _ended(exchange.hear(until))
+                return exchange.ended(until, output)
             except queue.Empty:
-                raise self._killed(exchange) from None
-            except KeyboardInterrupt:
-                self._killed(exchange)
+                raise Overdue(killed=exchange.killed(output)) from None
+            except ChannelLost:
+                raise
+            except BaseException:  # also a KeyboardInterrupt: what the reader interrupts must not go on running
+                exchange.killed(output)
                 raise
 
-    def start(self, words: Sequence[str]) -> tuple[int, int]:
-        """Pid and start time (field 22 of proc_pid_stat(5)) of a command that now runs by itself.
+    def identify(self, hostname: str, machine_id: str, seed: bytes, time_ns: int) -> None:
+        """The guest has this name, /etc/machine-id and time; what it draws at random depends on `seed` from now on.
+
+        Raises Overdue, Unavailable when its agent cannot do this, ChannelLost also when its kernel refuses.
+        Source: random(4), RNDADDENTROPY and RNDRESEEDCRNG; clock_settime(2); machine-id(5).
+        """
+        said = Output()
+        self._need("identify", "cannot be told who it is")
+        lines = f"{hostname}\n{machine_id}\n{time_ns}\n{seed.hex()}\n".encode()
+        with self._known(Exchange(self._send)) as exchange:
+            self._send(Frame("n", exchange.id, lines))
+            try:
+                status = exchange.ended(time.monotonic() + SAY_S, said)
+            except queue.Empty:
+                raise Overdue(killed=False) from None
+        if status:
+            raise ChannelLost(f"it could not be told who it is: {said.stderr.strip()}")
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """The agent has read all that was sent, and nothing else is sent meanwhile: so it is nowhere within a frame.
 
         Raises Overdue, ChannelLost.
         """
-        with self._exchange() as exchange:
-            try:
-                self._ask("start", exchange, words)
-                pid, started = _said(exchange.hear(time.monotonic() + SAY_S)).words
-            except queue.Empty:
-                raise Overdue(killed=False) from None
-        return int(pid), int(started)
+        with self._sending:
+            self.run(Request(("true",)), SAY_S, Output())
+            yield
+
+    @contextlib.contextmanager
+    def open(self, request: Request) -> Iterator[Exchange]:
+        """The command has been asked for; at the end what still comes from it is dropped.
+
+        Raises Unavailable when the agent cannot do what is asked, ChannelLost, Overdue.
+        """
+        if request.setting.input is not None:
+            self._need("input", "cannot give input to a command")
+        if request.setting.user:
+            self._need("user", "cannot run a command as another user")
+        with self._known(Exchange(self._send, request.setting.input)) as exchange:
+            self._send(Frame("r", exchange.id, request.line()))
+            exchange.give_input()
+            yield exchange
+
+    def _need(self, ability: str, what: str) -> None:
+        if not self.can(ability):
+            raise Unavailable(
+                f"The agent in this guest {what}.",
+                seen="it is the one for busybox sh, for computers that no agent in C is made for",
+                remedy="use a guest of this computer's own kind",
+            )
 
     def close(self) -> None:
         """Whoever still waits gets ChannelLost."""
@@ -103,8 +131,7 @@ class Channel:
         self._end.close()
 
     @contextlib.contextmanager
-    def _exchange(self) -> Iterator[_Exchange]:
-        exchange = _Exchange()
+    def _known(self, exchange: Exchange) -> Iterator[Exchange]:
         with self._lock:
             if self._lost is not None:
                 raise ChannelLost(self._lost)
@@ -115,73 +142,66 @@ class Channel:
             with self._lock:
                 self._exchanges.pop(exchange.id, None)
 
-    def _ask(self, verb: str, exchange: _Exchange, words: Sequence[str]) -> None:
-        line = quoted(words)
+    def _send(self, frame: Frame) -> None:
+        """Raises ChannelLost, and Overdue when the agent reads nothing for 10 s."""
+        data = frame.packed()
         with self._sending:
-            if len(line) <= LINE_BYTES:
-                self._send(f"{verb} {exchange.id} ".encode() + line)
-                return
-            for start in range(0, len(line), PIECE_BYTES):
-                piece = line[start : start + PIECE_BYTES]
-                self._send(f"put {exchange.id} {len(piece)}".encode(), piece)
-                exchange.hear(time.monotonic() + SAY_S)
-            self._send(f"long {verb} {exchange.id}".encode())
+            for at in range(0, len(data), PIECE_BYTES):
+                piece = data[at : at + PIECE_BYTES]
+                self._wait_for_room(len(piece))
+                try:
+                    self._end.sendall(piece)
+                except OSError as error:
+                    raise ChannelLost(f"the serial port closed: {error.strerror}") from error
 
-    def _send(self, line: bytes, data: bytes = b"") -> None:
-        try:
-            self._end.sendall(line + b"\n" + data)
-        except OSError as error:
-            raise ChannelLost(f"the serial port closed: {error.strerror}") from error
-
-    def _killed(self, exchange: _Exchange) -> Overdue:
-        """Asked again and again: the command may not have its session yet when the first request comes."""
-        until = time.monotonic() + KILL_FOR_S
-        while time.monotonic() < until:
-            with self._sending:
-                self._send(f"kill {exchange.id}".encode())
-            with contextlib.suppress(queue.Empty):
-                ended = _ended(exchange.hear(time.monotonic() + KILL_EVERY_S))
-                return Overdue(ended.stdout, ended.stderr, killed=True)
-        return Overdue(killed=False)
+    def _wait_for_room(self, size: int) -> None:
+        with self._read_on:
+            there = self._read_on.wait_for(lambda: self._ahead < AHEAD_BYTES or self._lost is not None, SAY_S)
+            self._ahead += size
+        if self._lost is not None:
+            raise ChannelLost(self._lost)
+        if not there:
+            raise Overdue(killed=False)
 
     def _read(self) -> None:
-        replies, why = Replies(), "the serial port closed"
+        frames, why = Frames(), "the serial port closed"
         try:
             while data := self._end.recv(65536):
-                for reply in replies.feed(data):
-                    self._take(reply)
-        except (OSError, Garbled) as error:
+                for frame in frames.feed(data):
+                    self._take(frame)
+        except OSError as error:
             why = str(error)
         with self._lock:
             self._lost = why
         self._drop_all(why)
         self._ready.set()
 
-    def _take(self, reply: Ready | Said | Ended) -> None:
-        if not isinstance(reply, Ready):
-            with self._lock:
-                exchange = self._exchanges.get(reply.id)
-            if exchange:
-                exchange.inbox.put(reply)
-        elif self._ready.is_set():
-            self._drop_all("the agent in the guest was killed, and started again")
+    def _take(self, frame: Frame) -> None:
+        if frame.kind == "R":
+            self._begin(frame)
+        elif frame.kind == "c":
+            self._make_room(frame.number)
         else:
-            self._ready.set()
+            with self._lock:
+                exchange = self._exchanges.get(frame.id)
+            if exchange:
+                exchange.take(frame)
+
+    def _begin(self, frame: Frame) -> None:
+        self._abilities = frozenset(frame.data.decode(errors="replace").split())
+        self._make_room(self._ahead)
+        if self._ready.is_set():
+            self._drop_all("the agent in the guest was killed, and started again")
+        self._ready.set()
+
+    def _make_room(self, read_bytes: int) -> None:
+        with self._read_on:
+            self._ahead = max(0, self._ahead - read_bytes)
+            self._read_on.notify_all()
 
     def _drop_all(self, why: str) -> None:
+        self._make_room(self._ahead)
         with self._lock:
             exchanges = tuple(self._exchanges.values())
         for exchange in exchanges:
-            exchange.inbox.put(ChannelLost(why))
-
-
-def _ended(reply: Said | Ended) -> Ended:
-    if not isinstance(reply, Ended):
-        raise ChannelLost(f"the agent spoke out of turn: {reply}")
-    return reply
-
-
-def _said(reply: Said | Ended) -> Said:
-    if not isinstance(reply, Said):
-        raise ChannelLost(f"the agent spoke out of turn: {reply}")
-    return reply
+            exchange.take(ChannelLost(why))

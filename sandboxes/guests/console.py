@@ -5,8 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
+from collections import deque
+
+from sandboxes.unread import Unread
 
 RING_BYTES = 1 << 20
+ARRIVALS = 1 << 14
+"""So many moments are remembered at which something came."""
 
 
 class Console:
@@ -14,8 +20,11 @@ class Console:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self._kept = bytearray()
-        self._lock = threading.Lock()
+        self._kept, self._dropped = bytearray(), 0
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=ARRIVALS)
+        self._listeners: tuple[Unread, ...] = ()
+        self._open = True
+        self._lock = threading.Condition()
         self._reader = threading.Thread(target=self._read, name="guest console", daemon=True)
         self._reader.start()
 
@@ -28,6 +37,35 @@ class Console:
     def tail(self, lines: int = 12) -> str:
         """The last lines that are not empty."""
         return "\n".join([line for line in self.text().splitlines() if line.strip()][-lines:])
+
+    def arrived_s(self, wanted: bytes, timeout_s: float) -> float | None:
+        """When the first such text had come (monotonic); None when it has not in time, nor until the end."""
+        with self._lock:
+            self._lock.wait_for(lambda: wanted in self._kept or not self._open, timeout_s)
+            at = self._kept.find(wanted)
+            if at < 0:
+                return None
+            end = self._dropped + at + len(wanted)
+            return next(moment for total, moment in self._arrivals if total >= end)
+
+    def listen(self, listener: Unread) -> None:
+        """From now on it gets what arrives, too."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+    def unlisten(self, listener: Unread) -> None:
+        """It gets no more."""
+        with self._lock:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing comes any more: the other end is closed, or this one."""
+        return not self._open
+
+    def write(self, data: bytes) -> None:
+        """The guest gets this as if it were typed. Raises OSError when it has ended, or reads nothing any more."""
+        self._end.sendall(data, socket.MSG_DONTWAIT)
 
     def close(self) -> None:
         """Afterwards nothing reads any more; what was kept stays readable."""
@@ -43,6 +81,20 @@ class Console:
     def _read(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._end.recv(65536):
-                with self._lock:
-                    self._kept += data
-                    del self._kept[:-RING_BYTES]
+                self._keep(data)
+                for listener in self._listeners:
+                    listener.add(data)
+        with self._lock:
+            self._open = False
+            self._lock.notify_all()
+        for listener in self._listeners:
+            listener.end()
+
+    def _keep(self, data: bytes) -> None:
+        with self._lock:
+            self._kept += data
+            surplus = max(0, len(self._kept) - RING_BYTES)
+            del self._kept[:surplus]
+            self._dropped += surplus
+            self._arrivals.append((self._dropped + len(self._kept), time.monotonic()))
+            self._lock.notify_all()

@@ -1,131 +1,84 @@
-"""A running QEMU process with its three sockets: spawned, watched, killed."""
+"""A QEMU process with a guest in it, and the three sockets to them."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import socket
-import stat
-import subprocess
 import time
-from pathlib import Path
 
-from sandboxes.errors import GuestUnavailable
+from sandboxes.guests import cgroup
 from sandboxes.guests.channel import Channel
 from sandboxes.guests.console import Console
-from sandboxes.guests.initramfs import initramfs
-from sandboxes.guests.kernels import GuestKernel
-from sandboxes.guests.machine import PROGRAM, Machine, Wiring, arguments, found_program
-from sandboxes.lifecycle import MARK, owner
-
-NOBODY = 65534
-KVM = Path("/dev/kvm")
+from sandboxes.guests.machine import Boot, Machine, Wiring, arguments, needed_program
+from sandboxes.guests.qemu import Qemu, pair
+from sandboxes.guests.system import System
 
 
 class Emulator:
-    """QEMU, from spawn to reaped. It is marked as this process's own, so that it dies with it."""
+    """QEMU, from spawn to reaped, with the guest in it.
 
-    def __init__(self, machine: Machine, kernel: GuestKernel) -> None:
-        program = found_program()
-        if program is None:
-            raise GuestUnavailable(
-                "QEMU is not installed.", seen=f"no {PROGRAM} on PATH", remedy="apt-get install qemu-system-x86"
-            )
-        archive = initramfs(kernel, network=machine.network)
-        environment = owned_environment()
+    It boots `system`, or waits to be given a state when there is none. `memory` is the descriptor of a file that is the
+    guest's memory: `shared`, the guest writes into it; else it is only read, and what the guest changes is its own.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        system: System | None,
+        *,
+        memory: int | None = None,
+        shared: bool = False,
+    ) -> None:
+        self.machine = machine
+        program = needed_program(machine.board.architecture)
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-            files = [theirs.enter_context(path.open("rb")).fileno() for path in (kernel.image, archive)]
-            near, far = zip(*(_pair(ours, theirs) for _ in range(3)), strict=True)
-            given = [end.fileno() for end in far]
-            self._log = ours.enter_context(os.fdopen(os.memfd_create("qemu-log"), "r+b"))
-            user, groups = _identity(machine)
-            self.spawned_s = time.monotonic()
-            self.process = subprocess.Popen(
-                [program, *arguments(machine, _wiring(files, given))],
-                pass_fds=[*files, *given],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-                user=user,
-                group=user,
-                extra_groups=groups,
-            )
-            ours.callback(self._kill)
-            self.console, self.channel, self.monitor_end = Console(near[0]), Channel(near[1]), near[2]
+            begins, files = _loaded(system, theirs) if system else ("defer", [])
+            near, far = zip(*(pair(ours, theirs) for _ in range(3)), strict=True)
+            console, agent, monitor = (end.fileno() for end in far)
+            path = None if memory is None else f"/proc/self/fd/{memory}"
+            words = arguments(machine, Wiring(console, agent, monitor, begins, path, shared))
+            inherited = [*files, console, agent, monitor, *([] if memory is None else [memory])]
+            self.cgroup = cgroup.make(machine)
+            ours.callback(cgroup.remove, self.cgroup)
+            private = memory is not None and not shared
+            self.qemu = Qemu(program, words, inherited, machine.accelerator, self.cgroup, private=private)
+            ours.callback(self.qemu.close)
+            self.console, self.monitor_end = Console(near[0]), near[2]
+            self.channel = Channel(near[1], awake=system is None)
             ours.pop_all()
+
+    def again(self) -> Emulator:
+        """Another QEMU of the same machine, with memory of its own, which waits to be given a state."""
+        return Emulator(self.machine, None)
 
     def boot(self, deadline_s: float) -> float | None:
         """Milliseconds from spawn until the agent answers; None when the deadline passed. Raises ChannelLost."""
-        ready = self.channel.wait_ready(self.spawned_s + deadline_s - time.monotonic())
-        return (time.monotonic() - self.spawned_s) * 1000 if ready else None
+        ready = self.channel.wait_ready(self.qemu.spawned_s + deadline_s - time.monotonic())
+        return (time.monotonic() - self.qemu.spawned_s) * 1000 if ready else None
 
     def ended(self, wait_s: float = 0.0) -> str | None:
         """Why QEMU is not running any more, in words; None while it runs, and still runs after `wait_s`."""
-        try:
-            status = self.process.wait(wait_s)
-        except subprocess.TimeoutExpired:
+        status = self.qemu.ended(wait_s)
+        if status is None:
             return None
         self.console.settle()
-        if status < 0:
-            return f"QEMU was killed by {signal.Signals(-status).name}{self._complaint()}"
-        if status > 0:
-            return f"QEMU failed with status {status}{self._complaint()}"
+        if status:
+            return self.qemu.failure(status)
         console = self.console.text()
         at = console.rfind("Kernel panic")
         return "the guest switched itself off" if at < 0 else console[at:].splitlines()[0]
 
-    def _kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def _complaint(self) -> str:
-        """The first thing that QEMU itself had to say; what follows is a consequence."""
-        self._log.seek(0)
-        lines = self._log.read(4096).decode(errors="replace").split("\n")
-        said = lines[0].removeprefix(f"{PROGRAM}: ").strip()
-        return f" ({said[:200]})" if said else ""
-
     def close(self) -> None:
         """Killed, reaped, and every descriptor closed."""
-        self._kill()
+        self.qemu.close()
         self.console.close()
         self.channel.close()
         self.monitor_end.close()
-        self._log.close()
+        cgroup.remove(self.cgroup)
 
 
-def owned_environment() -> dict[str, str]:
-    """The owner's mark and little else: what the reader's environment holds is none of an emulator's business."""
-    return {key: value for key, value in owner().environment().items() if key in (MARK, "PATH")}
-
-
-def _wiring(files: list[int], sockets: list[int]) -> Wiring:
-    """The files by number too: QEMU runs as a user who may not enter the folders that they are in."""
-    kernel, archive = (f"/proc/self/fd/{number}" for number in files)
-    console, agent, monitor = sockets
-    return Wiring(kernel, archive, console, agent, monitor)
-
-
-def _pair(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
-    """A connected pair: nothing to find, nothing to clean up, and nobody else can connect."""
-    near, far = socket.socketpair()
-    return ours.enter_context(near), theirs.enter_context(far)
-
-
-def _identity(machine: Machine) -> tuple[int | None, list[int] | None]:
-    """User (its group has the same number) and further groups for QEMU; None: as they are.
-
-    Root hands QEMU to nobody; under KVM with the group of /dev/kvm, or keeps it where only root may open that.
-    """
-    if os.getuid() != 0:
-        return None, None
-    if machine.accelerator != "kvm":
-        return NOBODY, []
-    seen = KVM.stat()
-    if seen.st_mode & stat.S_IWOTH:
-        return NOBODY, []
-    return (NOBODY, [seen.st_gid]) if seen.st_mode & stat.S_IWGRP else (None, None)
+def _loaded(system: System, theirs: contextlib.ExitStack) -> tuple[Boot | str, list[int]]:
+    """Files by number: QEMU runs as a user who may not enter the folders that they are in."""
+    files = [theirs.enter_context(path.open("rb")).fileno() for path in system.files]
+    kernel, *others = (f"/proc/self/fd/{number}" for number in files)
+    loaded = (" ".join([path, *one.words]) for path, one in zip(others, system.loaded, strict=True))
+    return Boot(kernel, ",".join(loaded), " ".join(system.words)), files

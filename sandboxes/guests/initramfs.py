@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandboxes.errors import GuestUnavailable
 from sandboxes.guests.cache import guests_folder
+from sandboxes.guests.compiler import agent_program
 from sandboxes.guests.cpio import Entry, archive, character_device, file, folder, link
 from sandboxes.guests.elf import is_static
 from sandboxes.guests.kernels import GuestKernel
@@ -17,25 +18,35 @@ from sandboxes.lifecycle.cache import put
 from sandboxes.syscall import syscall_program
 
 _INSIDE = Path(__file__).with_name("inside")
-_FOLDERS = ("bin", "sbin", "dev", "etc", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usr", "usr/bin")
+_FOR_NETWORK = ("failover.ko", "net_failover.ko", "virtio_net.ko")
+_FOLDERS = (
+    "bin",
+    "sbin",
+    "dev",
+    "etc",
+    "etc/acpi",
+    "etc/acpi/PWRF",
+    "lib",
+    "lib/modules",
+    "proc",
+    "root",
+    "run",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/bin",
+)
 
 
 def initramfs(kernel: GuestKernel, *, network: bool) -> Path:
     """An archive in the cache, named by its content; built when it is not there (about 20 ms).
 
-    Raises GuestUnavailable when there is no static busybox on this machine.
+    Raises GuestUnavailable when there is no static busybox on this machine, or no compiler for the agent in the cache.
     """
-    program = found_busybox()
-    if program is None:
-        raise GuestUnavailable(
-            "The guest's file system needs a static busybox.",
-            seen="no statically linked busybox on PATH",
-            remedy="apt-get install busybox-static",
-        )
-    modules = tuple(kernel.folder / name for name in kernel.modules) if network else ()
-    data = archive(
-        _entries(program.read_bytes(), _applets(program), {path.name: path.read_bytes() for path in modules})
-    )
+    programs = _foreign_programs(kernel.busybox) if kernel.busybox else _own_programs()
+    needed = [name for name in kernel.modules if network or name not in _FOR_NETWORK]
+    modules = {name: (kernel.folder / name).read_bytes() for name in needed}
+    data = archive(_entries(programs, modules))
     path = guests_folder() / "initramfs" / f"{hashlib.sha256(data).hexdigest()}.cpio"
     if not path.is_file() or path.stat().st_size != len(data):
         put(path, data)
@@ -50,25 +61,64 @@ def found_busybox() -> Path | None:
     return Path(path) if is_static(Path(path).read_bytes()) else None
 
 
+def shell_agent() -> bytes:
+    """The agent for busybox sh, for computers that no agent in C is made for."""
+    return (_INSIDE / "agent").read_bytes()
+
+
+def _own_programs() -> list[Entry]:
+    """This machine's busybox, which runs here too and so can say what its applets are."""
+    program = found_busybox()
+    if program is None:
+        raise GuestUnavailable(
+            "The guest's file system needs a static busybox.",
+            seen="no statically linked busybox on PATH",
+            remedy="apt-get install busybox-static",
+        )
+    return [
+        *_busybox(program.read_bytes(), _applets(program)),
+        file("bin/syscall", syscall_program(), 0o755),
+        file("sbin/agent", agent_program(), 0o755),
+    ]
+
+
+def _foreign_programs(busybox: Path) -> list[Entry]:
+    """A busybox for another kind of processor, and the agent as a script for it."""
+    data = busybox.read_bytes()
+    return [*_busybox(data, applets_in(data)), file("sbin/agent", shell_agent(), 0o755)]
+
+
+def applets_in(busybox: bytes) -> tuple[str, ...]:
+    """The names of a busybox that cannot be run here: they lie in it in order, each ended by a NUL.
+
+    Source: include/applet_tables.h, as busybox's applets/applet_tables.c writes it.
+    """
+    start = busybox.index(b"\0[\0[[\0") + 1
+    names = busybox[start : busybox.index(b"\0\0", start)].decode().split("\0")
+    return tuple(name for name in names if name != "busybox")
+
+
+def _busybox(program: bytes, applets: tuple[str, ...]) -> list[Entry]:
+    return [file("bin/busybox", program, 0o755), *(link(f"bin/{name}", "busybox") for name in applets)]
+
+
 @lru_cache
 def _applets(program: Path) -> tuple[str, ...]:
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True, timeout=10)
     return tuple(sorted(set(listed.stdout.split()) - {"busybox"}))
 
 
-def _entries(busybox: bytes, applets: tuple[str, ...], modules: dict[str, bytes]) -> list[Entry]:
-    inside = {name: (_INSIDE / name).read_bytes() for name in ("agent", "fstab", "inittab", "rc")}
+def _entries(programs: list[Entry], modules: dict[str, bytes]) -> list[Entry]:
+    inside = {name: (_INSIDE / name).read_bytes() for name in ("fstab", "inittab", "rc")}
     return [
         *(folder(path) for path in _FOLDERS),
         character_device("dev/console", 5, 1),
-        file("bin/busybox", busybox, 0o755),
-        *(link(f"bin/{name}", "busybox") for name in applets),
+        *programs,
         link("init", "bin/busybox"),
-        file("bin/syscall", syscall_program(), 0o755),
-        file("sbin/agent", inside["agent"], 0o755),
         file("etc/rc", inside["rc"], 0o755),
         file("etc/inittab", inside["inittab"]),
         file("etc/fstab", inside["fstab"]),
+        file("etc/acpi/PWRF/00000080", b"#!/bin/sh\npoweroff\n", 0o755),
         file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"),
         file("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
         file("etc/modules", "".join(f"/lib/modules/{name}\n" for name in modules).encode()),

@@ -13,10 +13,12 @@ NAMESPACES = "cat /proc/sys/kernel/random/boot_id; ls -l /proc/1/ns"
 
 QUESTION = """
 echo $$
-uname -r
+uname -rm
 cat /proc/sys/kernel/random/boot_id
-grep -m1 '^model name' /proc/cpuinfo
 grep '^MemTotal' /proc/meminfo
+printf '\\1\\0' | od -An -tu2
+echo '== cpu'
+head -40 /proc/cpuinfo
 echo '== ns'
 ls -l /proc/1/ns
 echo '== status'
@@ -27,6 +29,9 @@ true
 """
 """Shell text; parse_answer reads what it prints."""
 
+_CPU_FIELDS = ("CPU implementer", "CPU part", "vendor_id", "machine")
+"""What identifies a processor where no "model name" does: on Arm the first two, on s390x the last."""
+
 _STATUS = re.compile(r"^/proc/(\d+)/status:(.*)$", re.MULTILINE)
 _CMDLINE = re.compile(r"==> /proc/(\d+)/cmdline <==\n(.*?)\n*(?===> /proc/|\Z)", re.DOTALL)
 
@@ -36,6 +41,8 @@ class Inside:
     """The guest from within. `processes` leaves out the question itself and what has ended but is still listed."""
 
     kernel: str
+    machine: str
+    byte_order: str
     boot_id: str
     cpu: str
     memory_bytes: int
@@ -51,20 +58,32 @@ def parse_namespaces(answer: str) -> tuple[str, dict[str, int]]:
 
 def parse_answer(answer: str) -> Inside:
     """Raises ValueError when the answer is not complete."""
-    head, _, rest = answer.partition("== ns\n")
+    head, _, rest = answer.partition("== cpu\n")
+    cpu, _, rest = rest.partition("== ns\n")
     links, _, rest = rest.partition("== status\n")
     status, last, cmdline = rest.partition("== cmdline\n")
     if not last:
         raise ValueError("the answer is not complete")
-    asker, release, boot_id, cpu, memory = head.splitlines()
+    asker, system, boot_id, memory, number = head.splitlines()
+    release, machine = system.split()
     return Inside(
         kernel=release,
+        machine=machine,
+        byte_order="little-endian" if int(number) == 1 else "big-endian",
         boot_id=boot_id,
-        cpu=cpu.partition(":")[2].strip(),
+        cpu=parse_cpu(cpu),
         memory_bytes=parse_memory_total(memory),
         namespaces=parse_links(links.splitlines()),
         processes=_processes(status, cmdline, int(asker)),
     )
+
+
+def parse_cpu(cpuinfo: str) -> str:
+    """What processor a kernel sees; each kind has words of its own. Source: proc(5), /proc/cpuinfo."""
+    found: dict[str, str] = dict(re.findall(r"^(.+?)\s*: (.+)$", cpuinfo, re.MULTILINE))
+    if "model name" in found:
+        return found["model name"]
+    return ", ".join(f"{name} {found[name]}" for name in _CPU_FIELDS if name in found)
 
 
 def _processes(status: str, cmdline: str, asker: int) -> tuple[Process, ...]:

@@ -12,29 +12,35 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandboxes.errors import GuestUnavailable
+from sandboxes.guests.architectures import X86_64
 from sandboxes.guests.cache import guests_folder, locked
 from sandboxes.guests.compressed import expanded, kernel_inside
 from sandboxes.guests.elf import has_pvh_entry
 from sandboxes.lifecycle.cache import put, sha256
 
-PACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64")
-"""In order of liking: Debian's kernel for virtual machines, Ubuntu's, Debian's for everything."""
+MODULES = ("button", "evdev", "virtio_pci", "virtio_balloon", "virtio_net")
+"""For the power button, the balloon and a network card, as far as a kernel has left them out of itself; they pull in
+what they depend on."""
 
-MODULES = ("virtio_pci", "virtio_net")
-"""What a guest with a network card needs and a kernel may have left out of itself; they pull in what they depend on."""
+NOTE = f"kernel-{hashlib.sha256(' '.join(MODULES).encode()).hexdigest()[:8]}.json"
+"""A kernel that was kept with other modules is another one."""
 
+BUSYBOX = "busybox"
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class GuestKernel:
-    """A kernel in the cache. `direct`: QEMU can enter `vmlinux` itself (PVH), so that no boot has to unpack it."""
+    """A kernel in the cache. `direct`: QEMU can enter `vmlinux` itself (PVH), so that no boot has to unpack it.
+
+    A kernel for another kind of processor has a busybox for that beside it.
+    """
 
     package: str
     version: str
@@ -57,6 +63,11 @@ class GuestKernel:
         """What a guest boots from."""
         return self.folder / ("vmlinux" if self.direct else "bzimage")
 
+    @property
+    def busybox(self) -> Path | None:
+        """The one that belongs to this kernel; None: this machine's own."""
+        return self.folder / BUSYBOX if BUSYBOX in self.sizes_bytes else None
+
     def complete(self) -> bool:
         """Every file is there with its length."""
         return all(_size(self.folder / name) == size for name, size in self.sizes_bytes.items())
@@ -66,10 +77,10 @@ class GuestKernel:
         return self.complete() and all(sha256(self.folder / name) == known for name, known in self.sha256.items())
 
 
-def found_kernel() -> GuestKernel | None:
-    """The kernel that guests boot, if it is in the cache; starts and fetches nothing."""
+def found_kernel(note: str = NOTE) -> GuestKernel | None:
+    """The kernel that the file `note` names, if it is in the cache; starts and fetches nothing."""
     try:
-        known = json.loads((guests_folder() / "kernel.json").read_text())
+        known = json.loads((guests_folder() / note).read_text())
         kernel = GuestKernel(**{**known, "modules": tuple(known["modules"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -103,9 +114,10 @@ def _newest(kernel: GuestKernel | None, say: Say) -> GuestKernel:
         say(f"fetching the guest kernel {package} {version}")
         tree = _fetched([package, *_module_packages(package)], Path(temporary))
         say("unpacking the guest kernel")
-        kernel = _keep(package, version, tree)
-    put(guests_folder() / "kernel.json", json.dumps(asdict(kernel), indent=1).encode())
-    return kernel
+        compressed = vmlinuz(tree, package)
+        bzimage = compressed.read_bytes()
+        files = {"bzimage": bzimage, "vmlinux": kernel_inside(bzimage)}
+        return keep(package, version, compressed, files, loadable(tree, MODULES), NOTE)
 
 
 def parse_dependency(depends: str) -> str | None:
@@ -115,12 +127,12 @@ def parse_dependency(depends: str) -> str | None:
 
 
 def _versioned_package() -> str:
-    for package in PACKAGES:
+    for package in X86_64.kernels:
         if found := parse_dependency(_apt("apt-cache", "depends", package)):
             return found
     raise GuestUnavailable(
         "apt knows of no kernel for guests.",
-        seen=f"none of {', '.join(PACKAGES)} in its lists",
+        seen=f"none of {', '.join(X86_64.kernels)} in its lists",
         remedy="apt-get update (as root), then try again",
     )
 
@@ -172,20 +184,24 @@ def _fetched(packages: list[str], folder: Path) -> Path:
     return folder / "tree"
 
 
-def _keep(package: str, version: str, tree: Path) -> GuestKernel:
-    compressed = next(tree.glob("boot/vmlinuz-*"), None)
-    if compressed is None:
+def vmlinuz(tree: Path, package: str) -> Path:
+    """The kernel in an unpacked package. Raises GuestUnavailable when there is none."""
+    found = next(tree.glob("boot/vmlinuz-*"), None)
+    if found is None:
         raise GuestUnavailable(f"{package} holds no kernel.", seen="no boot/vmlinuz-*", remedy="report this package")
-    bzimage = compressed.read_bytes()
-    vmlinux = kernel_inside(bzimage)
-    files = {"bzimage": bzimage, "vmlinux": vmlinux}
-    modules = _modules(tree)
-    files |= modules
+    return found
+
+
+def keep(
+    package: str, version: str, compressed: Path, files: dict[str, bytes], modules: dict[str, bytes], note: str
+) -> GuestKernel:
+    """The kernel is in the cache, and `note` names it."""
+    files = files | modules
     kernel = GuestKernel(
         package=package,
         version=version,
         release=compressed.name.removeprefix("vmlinuz-"),
-        direct=has_pvh_entry(vmlinux),
+        direct=has_pvh_entry(files.get("vmlinux", b"")),
         modules=tuple(modules),
         sizes_bytes={name: len(data) for name, data in files.items()},
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
@@ -193,26 +209,27 @@ def _keep(package: str, version: str, tree: Path) -> GuestKernel:
     shutil.rmtree(kernel.folder, ignore_errors=True)
     for name, data in files.items():
         put(kernel.folder / name, data)
+    put(guests_folder() / note, json.dumps(asdict(kernel), indent=1).encode())
     return kernel
 
 
-def _modules(tree: Path) -> dict[str, bytes]:
-    """File name -> content of MODULES and what they depend on, in the order in which they can be loaded."""
+def loadable(tree: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """File name -> content of these modules and what they depend on, in the order in which they can be loaded."""
     paths = {path.name.partition(".ko")[0].replace("-", "_"): path for path in tree.rglob("*.ko*")}
-    loadable: dict[str, bytes] = {}
+    found: dict[str, bytes] = {}
 
     def add(name: str) -> None:
-        if name not in paths or f"{name}.ko" in loadable:
+        if name not in paths or f"{name}.ko" in found:
             return  # built into the kernel, or already there
         data = expanded(paths[name].read_bytes())
         match = _DEPENDS.search(data)
         for other in match[1].decode().split(",") if match else ():
             add(other.replace("-", "_"))
-        loadable[f"{name}.ko"] = data
+        found[f"{name}.ko"] = data
 
-    for name in MODULES:
+    for name in names:
         add(name)
-    return loadable
+    return found
 
 
 def _size(path: Path) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import socket
 import threading
 from collections.abc import Coroutine
@@ -24,6 +25,7 @@ from sandboxes.model import Device
 
 T = TypeVar("T")
 CALL_S = 10.0
+UNLIMITED_BYTES_PER_S = 10**12
 
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
@@ -36,6 +38,10 @@ class Hardware:
     board: str
     cpu_model: str
     devices: tuple[Device, ...]
+
+
+_MODEL = re.compile(r"-[a-z0-9_]+-cpu$")
+"""QEMU's type for a model of processor is its name, the kind of processor, and "cpu": "max-x86_64-cpu"."""
 
 
 class MonitorLost(Exception):
@@ -59,6 +65,55 @@ class Monitor:
         """What QEMU answers to a command of the QMP reference manual. Raises MonitorLost."""
         return _wait(self._client.execute(command, arguments or None))
 
+    def ask(self, line: str) -> str:
+        """What QEMU prints for a command of its monitor for people (qemu-monitor(7)). Raises MonitorLost."""
+        return str(self.execute("human-monitor-command", **{"command-line": line})).replace("\r\n", "\n")
+
+    def give(self, name: str, handle: int) -> None:
+        """QEMU has a copy of this descriptor, and knows it by this name (QMP `getfd`). Raises MonitorLost."""
+        _wait(self._give(name, handle))
+
+    async def _give(self, name: str, handle: int) -> None:
+        self._client.send_fd_scm(handle)
+        await self._client.execute("getfd", {"fdname": name})
+
+    def begin_save(self, handle: int) -> None:
+        """QEMU begins to write the state of all but the guest's shared memory there. Raises MonitorLost.
+
+        Source: docs/devel/migration.rst; QMP `migrate`, capability x-ignore-shared.
+        """
+        self._share_memory()
+        self.execute("migrate-set-parameters", **{"max-bandwidth": UNLIMITED_BYTES_PER_S})
+        self.give("state", handle)
+        self.execute("migrate", uri="fd:state")
+
+    def begin_restore(self, handle: int) -> None:
+        """QEMU begins to take over such a state, in which the guest stands still. Raises MonitorLost."""
+        self._share_memory()
+        self.give("state", handle)
+        self.execute("migrate-incoming", uri="fd:state")
+
+    def restore_devices(self, handle: int) -> None:
+        """The guest goes on from such a state, on a memory that goes with it. Raises MonitorLost."""
+        self._share_memory()
+        self.give("state", handle)
+        _wait(self._resumed())
+
+    def _share_memory(self) -> None:
+        only_devices = [{"capability": "x-ignore-shared", "state": True}]
+        self.execute("migrate-set-capabilities", capabilities=only_devices)
+
+    async def _resumed(self) -> None:
+        """Before the event RESUME the guest's serial ports lose what they are sent."""
+        with self._client.listener("RESUME") as events:
+            await self._client.execute("migrate-incoming", {"uri": "fd:state"})
+            heard, lost = asyncio.ensure_future(events.get()), asyncio.ensure_future(self._client.runstate_changed())
+            await asyncio.wait((heard, lost), return_when=asyncio.FIRST_COMPLETED)
+            lost.cancel()
+            if not heard.done():
+                heard.cancel()
+                raise EOFError("QEMU could not take over the state")
+
     def pause(self) -> None:
         """The guest's processors stand still. Raises MonitorLost."""
         self.execute("stop")
@@ -74,8 +129,8 @@ class Monitor:
         return Hardware(
             qemu_version=f"{version['major']}.{version['minor']}.{version['micro']}",
             board=self._type("/machine").removesuffix("-machine"),
-            cpu_model=self._type(processor).removesuffix("-x86_64-cpu"),
-            devices=parse_devices(self.execute("human-monitor-command", **{"command-line": "info qtree"})),
+            cpu_model=_MODEL.sub("", self._type(processor)),
+            devices=parse_devices(self.ask("info qtree")),
         )
 
     def _type(self, path: str) -> str:

@@ -7,12 +7,14 @@ import subprocess
 import time
 
 from sandboxes.errors import StartFailed
-from sandboxes.guests.channel import Channel, ChannelLost
-from sandboxes.guests.emulator import owned_environment
+from sandboxes.guests.channel import Channel
+from sandboxes.guests.exchange import ChannelLost
 from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM
-from sandboxes.guests.start import BOOT_S, needed_kernel
+from sandboxes.guests.qemu import owned_environment
+from sandboxes.guests.start import needed_kernel
+from sandboxes.guests.system import BOOT_S
 
 
 def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", memory: str = "256M") -> list[str]:

@@ -5,8 +5,17 @@ from sandboxes.kernel.cgroup_settings import Setting, settings, shares_of, weigh
 from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup, thaw_cgroup
 from sandboxes.kernel.cgroup_writer import attach, make_cgroup, named_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
+from sandboxes.kernel.footprint import descriptor_kind, descriptors, footprint, parse_footprint
 from sandboxes.kernel.inventory import Photograph, more, photograph
-from sandboxes.kernel.machine import boot_id, busy_share, host, parse_cpu_times, parse_memory_total, parse_os_release
+from sandboxes.kernel.machine import (
+    boot_id,
+    busy_share,
+    free_bytes,
+    host,
+    parse_cpu_times,
+    parse_memory_total,
+    parse_os_release,
+)
 from sandboxes.kernel.mounts import (
     CgroupMount,
     cgroup_layout,
@@ -59,8 +68,12 @@ __all__ = [
     "cgroup_layout",
     "cgroup_of",
     "command",
+    "descriptor_kind",
+    "descriptors",
     "details",
     "find_shields",
+    "footprint",
+    "free_bytes",
     "freeze_cgroup",
     "host",
     "host_pressure",
@@ -81,6 +94,7 @@ __all__ = [
     "parse_capability_sets",
     "parse_cgroup_mounts",
     "parse_cpu_times",
+    "parse_footprint",
     "parse_id_map",
     "parse_links",
     "parse_membership",

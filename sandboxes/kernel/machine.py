@@ -62,3 +62,8 @@ def parse_os_release(content: str) -> str:
 def parse_memory_total(content: str) -> int:
     """Bytes of usable RAM: MemTotal of /proc/meminfo (proc_meminfo(5))."""
     return kilobytes(table(content)["MemTotal"])
+
+
+def free_bytes() -> int:
+    """Memory that programs can still have without swapping: MemAvailable (proc_meminfo(5), Linux 3.14)."""
+    return kilobytes(table(text(PROC / "meminfo"))["MemAvailable"])

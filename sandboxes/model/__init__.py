@@ -23,9 +23,25 @@ from sandboxes.model.cgroups import (
     SwapStat,
 )
 from sandboxes.model.changes import Changes, Inventory, SeenCgroup, SeenLink, SeenMount, SeenProcess
+from sandboxes.model.computers import Computer
 from sandboxes.model.containers import Container
+from sandboxes.model.density import Density, DensityPoint
+from sandboxes.model.emulator import (
+    AddressSpace,
+    BlockDevice,
+    Descriptor,
+    EmulatorProcess,
+    Footprint,
+    Hypervisor,
+    MemoryRange,
+    Migration,
+    PciDevice,
+    Translation,
+    VirtioDevice,
+    VirtualCpu,
+)
 from sandboxes.model.engines import Engine, Tier
-from sandboxes.model.guests import Accelerator, Device, Guest
+from sandboxes.model.guests import EMULATED, Accelerator, Device, Guest
 from sandboxes.model.images import Blob, BuildStep, ImageContents, ImageLayout, Layer, LayerEntry, SystemParts, Transfer
 from sandboxes.model.limits import Limits
 from sandboxes.model.links import Link, NetworkStack, Route
@@ -39,14 +55,21 @@ from sandboxes.model.pools import PoolCost
 from sandboxes.model.privileges import CapabilitySets, IdRange, Mount, Privileges, Shield
 from sandboxes.model.probes import BARRIERS, Probe, ProbeAnswer, ProbeMatrix, Standing
 from sandboxes.model.report import Problem, Report
+from sandboxes.model.states import BalloonChange, Rollback, Shutdown, Stage
+from sandboxes.model.surfaces import Surface
+from sandboxes.model.templates import GuestTemplate
 
 __all__ = [
     "BARRIERS",
+    "EMULATED",
     "NAMESPACE_KINDS",
     "Accelerator",
     "Activity",
+    "AddressSpace",
+    "BalloonChange",
     "BareContainer",
     "Blob",
+    "BlockDevice",
     "BuildStep",
     "CapabilitySets",
     "CgroupDetails",
@@ -54,15 +77,23 @@ __all__ = [
     "CgroupSample",
     "Changes",
     "Check",
+    "Computer",
     "Container",
     "CpuStat",
+    "Density",
+    "DensityPoint",
+    "Descriptor",
     "Device",
     "Difference",
+    "EmulatorProcess",
     "Engine",
+    "Footprint",
     "Guest",
+    "GuestTemplate",
     "Heal",
     "Host",
     "HttpAnswer",
+    "Hypervisor",
     "IdRange",
     "ImageContents",
     "ImageLayout",
@@ -76,7 +107,9 @@ __all__ = [
     "Link",
     "Measurement",
     "MemoryParts",
+    "MemoryRange",
     "MemoryStat",
+    "Migration",
     "Moment",
     "Mount",
     "NamespaceGroup",
@@ -85,6 +118,7 @@ __all__ = [
     "Network",
     "NetworkStack",
     "NoLimit",
+    "PciDevice",
     "PidsStat",
     "Place",
     "PoolCost",
@@ -99,6 +133,7 @@ __all__ = [
     "Ratio",
     "Report",
     "Result",
+    "Rollback",
     "Rollout",
     "Route",
     "Sample",
@@ -107,15 +142,21 @@ __all__ = [
     "SeenMount",
     "SeenProcess",
     "Shield",
+    "Shutdown",
+    "Stage",
     "Stall",
     "Standing",
     "Step",
+    "Surface",
     "SwapStat",
     "SystemParts",
     "Task",
     "Thread",
     "Tier",
     "Transfer",
+    "Translation",
     "Twin",
     "Verdict",
+    "VirtioDevice",
+    "VirtualCpu",
 ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from sandboxes.model import Device, Guest
+from sandboxes.model import EMULATED, Device, Guest
 
 MIB = 1 << 20
-EMULATED = "emulated: shows the mechanism, promises no security"
 SHOWN_PROCESSES = 12
 KTHREADD = 2
 """Parent of all kernel threads; the kernel starts it as the second process (init/main.c, rest_init)."""

@@ -20,7 +20,7 @@ FUNCTIONS = {
 CLASSES = (
     *(containers.ContainerSandbox, containers.Job, containers.Terminal, containers.Network, containers.Pool),
     *(containers.EngineImage, containers.Registry, containers.Service),
-    *(bare.BareSandbox, bare.ByHand, guests.GuestSandbox),
+    *(bare.BareSandbox, bare.ByHand, guests.GuestSandbox, guests.MachineSandbox, guests.Snapshot),
 )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes import kernel
-from sandboxes.errors import AcceleratorUnusable, RunTimeout, SandboxGone
+from sandboxes.errors import AcceleratorUnusable, RunTimeout, SandboxGone, StartFailed
 from sandboxes.guests import GuestSandbox, choose_accelerator, guest, needed_kernel, stock_boot_ms
 from tests.machine import Photograph, settled
 
@@ -66,17 +66,46 @@ def test_output_that_is_no_text_is_shown_with_replacements(vm: GuestSandbox) -> 
     assert vm.run(["printf", r"a\0b\377c"]).stdout == "a\0b\ufffdc"
 
 
-def test_endless_output_meets_a_full_disk(vm: GuestSandbox) -> None:
-    seen = vm.run("yes")
-    assert len(seen.stdout) == 1 << 20
-    assert "No space left" in seen.stderr
-    assert vm.run("echo fine").stdout == "fine\n"
+def test_output_is_told_as_it_arrives(vm: GuestSandbox) -> None:
+    told: list[tuple[str, str, float]] = []
+    seen = vm.run(
+        "echo one; sleep 1; echo two >&2", output=lambda stream, text: told.append((stream, text, time.monotonic()))
+    )
+    assert [(stream, text) for stream, text, _ in told] == [("stdout", "one\n"), ("stderr", "two\n")]
+    assert told[1][2] - told[0][2] > 0.5
+    assert (seen.stdout, seen.stderr) == ("one\n", "two\n")
+
+
+def test_output_of_any_length_arrives_whole(vm: GuestSandbox) -> None:
+    seen = vm.run("seq 100000")
+    assert seen.stdout == "".join(f"{number}\n" for number in range(1, 100_001))
+
+
+def test_endless_output_ends_at_the_deadline(vm: GuestSandbox) -> None:
+    with pytest.raises(RunTimeout, match="it was killed"):
+        vm.run("yes", timeout_s=1)
+    assert vm.run("echo fine; ps | grep -c '[y]es'").stdout == "fine\n0\n"
+
+
+def test_who_does_not_take_output_makes_the_command_wait(vm: GuestSandbox) -> None:
+    slow = vm.start("head -c 1000000 /dev/zero; echo over >&2", output=lambda stream, text: time.sleep(0.3))
+    assert "over" not in slow.stderr
+    assert vm.run("echo beside it").stdout == "beside it\n"
+    slow.stop()
 
 
 def test_a_command_ends_with_its_process_whatever_it_left_running(vm: GuestSandbox) -> None:
     seen = vm.run("sleep 1000 & echo started $!", timeout_s=10)
     assert seen.stdout.startswith("started ")
     assert vm.run(["kill", "-9", seen.stdout.split()[1]]).exit_code == 0
+
+
+def test_what_a_command_left_running_may_go_on_writing(vm: GuestSandbox) -> None:
+    vm.run("(for n in $(seq 20); do sleep 0.1; echo $n || exit; head -c 9999 /dev/zero; done; touch /tmp/wrote) &")
+    until = time.monotonic() + 30
+    while (seen := vm.run("ls /tmp/wrote")).exit_code and time.monotonic() < until:
+        time.sleep(0.2)
+    assert seen.exit_code == 0
 
 
 def test_a_late_command_is_killed_with_its_children(vm: GuestSandbox) -> None:
@@ -128,13 +157,44 @@ def test_a_job_runs_by_itself_until_it_is_stopped(vm: GuestSandbox) -> None:
     assert f"/proc/{job.pid}" in vm.run(f"ls -d /proc/{job.pid}").stdout
     job.stop()
     assert not job.running()
+    assert job.exit_code == 137
     job.stop()
 
 
-def test_a_job_that_ended_is_not_running(vm: GuestSandbox) -> None:
-    job = vm.start(["true"])
-    time.sleep(0.3)
-    assert not job.running()
+def test_a_job_has_a_result(vm: GuestSandbox) -> None:
+    seen = vm.start("echo out; echo err >&2; exit 3").wait()
+    assert (seen.exit_code, seen.stdout, seen.stderr, seen.place) == (3, "out\n", "err\n", "shared")
+
+
+def test_a_job_gets_signals_by_name(vm: GuestSandbox) -> None:
+    job = vm.start("trap 'echo heard; exit 4' TERM; echo ready; while true; do sleep 0.1; done")
+    until = time.monotonic() + 10
+    while not job.stdout and time.monotonic() < until:
+        time.sleep(0.02)
+    job.signal("TERM")
+    seen = job.wait(10)
+    assert (seen.exit_code, seen.stdout) == (4, "ready\nheard\n")
+
+
+def test_a_stopped_job_takes_the_jobs_of_its_shell_with_it(vm: GuestSandbox) -> None:
+    job = vm.start("set -m; sleep 888 & sleep 888 & wait")
+    until = time.monotonic() + 10
+    while vm.run("ps | grep -c '[s]leep 888$'").stdout != "2\n" and time.monotonic() < until:
+        time.sleep(0.05)
+    job.stop()
+    assert vm.run("ps | grep -c '[s]leep 888$'").stdout == "0\n"
+
+
+def test_a_job_that_does_not_end_is_waited_for_no_longer_than_asked(vm: GuestSandbox) -> None:
+    job = vm.start("sleep 999")
+    with pytest.raises(RunTimeout, match="still runs"):
+        job.wait(0.1)
+    job.stop()
+
+
+def test_a_job_of_no_program_does_not_start(vm: GuestSandbox) -> None:
+    with pytest.raises(StartFailed, match="no-such-program: not found"):
+        vm.start(["no-such-program"])
 
 
 def test_a_paused_guest_does_nothing_until_it_is_resumed(vm: GuestSandbox) -> None:

@@ -11,11 +11,11 @@ from sandboxes import containers
 from sandboxes.containers import sandbox as module
 from sandboxes.containers.limits import changed_limits, limits, resources
 from sandboxes.containers.profile import HARDENED, OPEN
-from sandboxes.containers.setting import setting
 from sandboxes.containers.wanted import wanted
 from sandboxes.errors import BadRequest
 from sandboxes.kernel import host
 from sandboxes.model import Limits
+from sandboxes.setting import setting
 
 BAD: list[tuple[str, Any]] = [
     *(("memory", bad) for bad in ("-1", "1T", "", "lots", "5M", 0, -1, 1.5, True, float("nan"), b"64M", [64])),

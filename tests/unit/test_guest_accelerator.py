@@ -53,6 +53,7 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hatch(monkeypatch: pytest.MonkeyPatch, boot: float | Exception | None) -> Canary:
     canary = Canary(boot)
     monkeypatch.setattr(module, "Emulator", canary)
+    monkeypatch.setattr(module, "linux", lambda machine, kernel: None)
     return canary
 
 

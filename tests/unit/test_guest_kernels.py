@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import json
 import lzma
 import shutil
 import struct
 import subprocess
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -130,10 +128,10 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GuestKernel:
     monkeypatch.setattr(kernels, "_apt", lambda *argv, folder=None: "")
     tree = tmp_path / "tree"
     (tree / "boot").mkdir(parents=True)
-    (tree / "boot/vmlinuz-6.1.0-1-cloud").write_bytes(bzimage(gzip.compress(elf())))
-    kernel = kernels._keep("linux-image-6.1.0-1-cloud", "1:6.1-2", tree)
-    kernels.put(kernels.guests_folder() / "kernel.json", json.dumps(asdict(kernel)).encode())
-    return kernel
+    image = tree / "boot/vmlinuz-6.1.0-1-cloud"
+    image.write_bytes(bzimage(gzip.compress(elf())))
+    files = {"bzimage": image.read_bytes(), "vmlinux": elf()}
+    return kernels.keep("linux-image-6.1.0-1-cloud", "1:6.1-2", image, files, {}, kernels.NOTE)
 
 
 def test_what_was_kept_is_found_again(cached: GuestKernel) -> None:
@@ -163,7 +161,7 @@ def test_a_file_cut_short_is_no_kernel(cached: GuestKernel) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"package": 1}'])
 def test_a_broken_note_is_no_kernel(text: str, cached: GuestKernel) -> None:
-    (kernels.guests_folder() / "kernel.json").write_text(text)
+    (kernels.guests_folder() / kernels.NOTE).write_text(text)
     assert found_kernel() is None
 
 
@@ -176,4 +174,9 @@ def test_modules_come_in_the_order_in_which_they_can_be_loaded(tmp_path: Path) -
     module("virtio_ring", "")
     module("virtio_net", "failover,virtio")
     module("unrelated", "")
-    assert list(kernels._modules(tmp_path)) == ["virtio_ring.ko", "virtio.ko", "virtio_pci.ko", "virtio_net.ko"]
+    assert list(kernels.loadable(tmp_path, kernels.MODULES)) == [
+        "virtio_ring.ko",
+        "virtio.ko",
+        "virtio_pci.ko",
+        "virtio_net.ko",
+    ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sandboxes.guests.machine import Machine, Wiring, arguments
+from sandboxes.guests.machine import Boot, Machine, Wiring, arguments
+from sandboxes.guests.system import linux_words
 
 SMALL = Machine("guest-1", 256 << 20, 1, network=False, accelerator="tcg", firmware=Path("/usr/share/qemu/qboot.rom"))
-WIRING = Wiring("/proc/self/fd/3", "/proc/self/fd/4", 5, 6, 7)
+BOOT = Boot("/proc/self/fd/3", "/proc/self/fd/4", "quiet hostname=guest-1")
+WIRING = Wiring(5, 6, 7, BOOT)
 
 
 def pairs(machine: Machine) -> list[tuple[str, str]]:
@@ -37,9 +39,8 @@ def test_size_name_and_accelerator_are_those_asked_for() -> None:
     words = pairs(replace(SMALL, name="other", memory_bytes=96 << 20, cpus=2, accelerator="kvm"))
     assert ("-m", "98304K") in words
     assert ("-smp", "2") in words
-    assert ("-name", "other,debug-threads=on") in words
-    assert [value for key, value in words if key == "-machine" and "accel=kvm" in value]
-    assert [value for key, value in words if key == "-append" and value.endswith("hostname=other")]
+    assert ("-name", "other,debug-threads=on,process=qemu-system-x86_64") in words
+    assert ("-accel", "kvm") in words
 
 
 def test_firmware_is_named_when_it_is_not_qemus_own() -> None:
@@ -52,3 +53,31 @@ def test_firmware_is_named_when_it_is_not_qemus_own() -> None:
 def test_sockets_are_inherited_by_number() -> None:
     chardevs = [value for key, value in pairs(SMALL) if key == "-chardev"]
     assert chardevs == ["socket,id=console,fd=5", "socket,id=agent,fd=6", "socket,id=monitor,fd=7"]
+
+
+def test_a_kernel_is_told_its_console_the_guests_name_and_the_agents_port() -> None:
+    words = linux_words(replace(SMALL, name="other"))
+    assert {"console=ttyS0", "hostname=other", "agent=/dev/ttyS1"} <= set(words)
+
+
+def test_a_machine_that_boots_has_a_kernel_and_memory_of_its_own() -> None:
+    words = pairs(SMALL)
+    assert ("-append", "quiet hostname=guest-1") in words
+    assert ("-object", "memory-backend-ram,id=ram,size=262144K") in words
+
+
+def test_a_machine_that_goes_on_boots_nothing_and_only_reads_the_memory_that_it_shares() -> None:
+    words = arguments(SMALL, replace(WIRING, begins="defer", memory="/proc/self/fd/9"))
+    assert not {"-kernel", "-initrd", "-append"} & set(words)
+    assert words[words.index("-incoming") + 1] == "defer"
+    assert "memory-backend-file,id=ram,size=262144K,mem-path=/proc/self/fd/9,share=off" in words
+
+
+def test_the_stock_machine_has_what_qemu_has_by_default_and_reaches_nobody() -> None:
+    words = arguments(replace(SMALL, stock=True), WIRING)
+    assert not {"-nodefaults", "-machine", "-bios", "-cpu"} & set(words)
+    assert "user,restrict=on" in words
+
+
+def test_the_store_of_translated_code_is_bounded_as_its_cgroup_expects() -> None:
+    assert ("-accel", "tcg,tb-size=256") in pairs(SMALL)

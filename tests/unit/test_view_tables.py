@@ -8,6 +8,7 @@ import pytest
 
 from sandboxes.errors import BadRequest
 from sandboxes.model import (
+    EMULATED,
     NAMESPACE_KINDS,
     Accelerator,
     Check,
@@ -27,7 +28,7 @@ from sandboxes.view.columns import shapes
 from sandboxes.view.markup import element
 from sandboxes.view.recorded import minute, recorded
 from sandboxes.view.sharing import rows
-from sandboxes.view.stack import EMULATED, layers_of
+from sandboxes.view.stack import layers_of
 
 HOST = Host("here", "Debian GNU/Linux 12", "6.18.1", "x86_64", 2, 8 << 30, "hybrid", "boot-a")
 ENGINE = Engine("Docker", "20.10.24", "private", False, "v1", "cgroupfs", "runc", cpu_limit=True)
@@ -169,6 +170,8 @@ GUEST = Guest(
     devices=(),
     boot_ms=1900.0,
     inside_kernel="6.1.0",
+    inside_machine="x86_64",
+    inside_byte_order="little-endian",
     inside_boot_id="boot-b",
     inside_cpu="QEMU",
     inside_memory_bytes=220 << 20,

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from sandboxes.containers.command import Setting
-from sandboxes.containers.files import MOST_BYTES
-from sandboxes.containers.output import Told
-from sandboxes.containers.wanted import environment
 from sandboxes.errors import BadRequest
+from sandboxes.files import MOST_BYTES
+from sandboxes.output import Told
 
+ENVIRONMENT_BYTES = 64 << 10
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _USER = re.compile(r"[a-z0-9_][a-z0-9_-]{0,31}(:[a-z0-9_][a-z0-9_-]{0,31})?")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and as whom a command runs; empty: as other commands in its sandbox do. Input is at its end from the
+    start when `input` is None."""
+
+    cwd: str = ""
+    user: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    input: bytes | None = None
+
+    @property
+    def usual(self) -> bool:
+        """Nothing was asked for."""
+        return self == Setting()
+
+
+USUAL = Setting()
 
 
 def setting(
@@ -29,6 +49,23 @@ def setting(
     if user is not None and not (isinstance(user, str) and _USER.fullmatch(user)):
         raise BadRequest("user", "is no name of a user.", seen=repr(user)[:80], remedy='"root", "1000" or "1000:1000"')
     return Setting(cwd or "", user or "", environment(env), _input(stdin))
+
+
+def environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    """Variables as a program can get them (environ(7)). Raises BadRequest."""
+    remedy = '{"NAME": "text"}: letters, digits and _, and a text without NUL'
+    if env is None:
+        return {}
+    if not isinstance(env, Mapping):
+        raise BadRequest("env", "is no table.", seen=repr(env)[:80], remedy=remedy)
+    for name, value in env.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise BadRequest("env", "has a name that works nowhere.", seen=repr(name)[:80], remedy=remedy)
+        if not isinstance(value, str) or "\0" in value:
+            raise BadRequest("env", f"has no text for {name}.", seen=repr(value)[:80], remedy=remedy)
+    if sum(len(name) + len(value) for name, value in env.items()) > ENVIRONMENT_BYTES:
+        raise BadRequest("env", "is too large.", seen=f"{len(env)} variables", remedy=f"{ENVIRONMENT_BYTES:,} bytes")
+    return dict(env)
 
 
 def _input(stdin: str | bytes | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What is put into a container is packed here: only what was named, with bounds."""
+"""What is put into a sandbox is packed here: only what was named, with bounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.containers import files
+from sandboxes import files
 from sandboxes.errors import BadRequest
 
 

@@ -1,4 +1,4 @@
-"""Files into a container and out of it, through programs inside: the one way that also works where the root file
+"""Files for a sandbox, which a program inside unpacks: the one way that also works where the root file
 system is read-only and the writable places are tmpfs, which the engine's own archive call does not reach.
 """
 
@@ -46,7 +46,7 @@ def archive(contents: Mapping[str, Content], field: str) -> bytes:
 def path_inside(field: str, path: str) -> PurePosixPath:
     """An absolute path that names something below the root. Raises BadRequest."""
     if not isinstance(path, str) or "\0" in path or not path.startswith("/") or len(path) > 4000:
-        raise _bad(field, "is no absolute path.", path, 'a path inside the container, such as "/tmp/notes.txt"')
+        raise _bad(field, "is no absolute path.", path, 'a path inside the sandbox, such as "/tmp/notes.txt"')
     found = PurePosixPath(path)
     if ".." in found.parts or len(found.parts) < 2:
         raise _bad(field, "does not name a file.", path, "a path without .., below /")

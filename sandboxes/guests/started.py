@@ -1,0 +1,109 @@
+"""A guest of any kind is started: from its template, or by booting it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from sandboxes.errors import StartFailed
+from sandboxes.guests import template_cache
+from sandboxes.guests.emulator import Emulator
+from sandboxes.guests.exchange import ChannelLost
+from sandboxes.guests.kernels import Say
+from sandboxes.guests.machine import Machine
+from sandboxes.guests.monitor import Monitor, MonitorLost
+from sandboxes.guests.sandbox import GuestSandbox
+from sandboxes.guests.system import System
+from sandboxes.guests.template import Template
+from sandboxes.guests.template_build import built, not_started
+from sandboxes.guests.template_restore import NotRestored, restored
+from sandboxes.model import Accelerator
+
+BLUEPRINT = "template"
+"""The name of a guest that becomes a template: what goes on from it is told its own."""
+
+Systems = Callable[[Machine], System]
+
+
+def started(machine: Machine, how: Accelerator, system: Systems, *, cold: bool, say: Say) -> GuestSandbox:
+    """The guest answers. `system` says what runs in a machine; a kind of guest is no more than that and a machine.
+
+    Raises StartFailed; nothing is left then.
+    """
+    return _booted(machine, how, system) if cold else _restored(machine, how, system, say)
+
+
+def prepared(machine: Machine, system: Systems, *, say: Say) -> Template:
+    """The template of such machines is in the cache, and in this process's memory. Raises StartFailed."""
+    blueprint, key = _blueprint(machine, system)
+    return _template(blueprint, key, system, say)
+
+
+def _booted(machine: Machine, how: Accelerator, system: Systems) -> GuestSandbox:
+    begun = time.monotonic()
+    what = system(machine)
+    emulator = Emulator(machine, what)
+    try:
+        boot_ms = emulator.boot(what.boot_s)
+        if boot_ms is None:
+            raise not_started(machine, f"it did not answer within {what.boot_s:g} s", emulator)
+        monitor = Monitor(emulator.monitor_end)
+        word = "stock" if machine.stock else "cold"
+        return _sandbox(machine, how, emulator, monitor, word, begun, boot_ms)
+    except (ChannelLost, MonitorLost) as lost:
+        failure = not_started(machine, emulator.ended(wait_s=2.0) or str(lost), emulator)
+        emulator.close()
+        raise failure from lost
+    except BaseException:
+        emulator.close()
+        raise
+
+
+def _restored(machine: Machine, how: Accelerator, system: Systems, say: Say) -> GuestSandbox:
+    """A template that cannot be taken over is made anew, once."""
+    begun = time.monotonic()
+    blueprint, key = _blueprint(machine, system)
+    try:
+        parts = restored(machine, _template(blueprint, key, system, say))
+    except NotRestored as why:
+        say(f"the template of this guest is of no use any more ({why}); making it anew")
+        template_cache.forget(key)
+        parts = _again(machine, _template(blueprint, key, system, say))
+    emulator, monitor, boot_ms = parts
+    return _sandbox(machine, how, emulator, monitor, "template", begun, boot_ms)
+
+
+def _again(machine: Machine, fresh: Template) -> tuple[Emulator, Monitor, float]:
+    try:
+        return restored(machine, fresh)
+    except NotRestored as why:
+        raise StartFailed(
+            f"The guest {machine.name} cannot go on from a template.",
+            seen=f"{why}; the template was made just now",
+            remedy="use cold=True, which boots it",
+        ) from why
+
+
+def _blueprint(machine: Machine, system: Systems) -> tuple[Machine, str]:
+    blueprint = replace(machine, name=BLUEPRINT)
+    return blueprint, template_cache.key_of(blueprint, system(blueprint))
+
+
+def _template(blueprint: Machine, key: str, system: Systems, say: Say) -> Template:
+    def make() -> Template:
+        say(f"making a template for guests like this one, once: {what}")
+        return built(blueprint, system(blueprint))
+
+    what = (
+        f"{blueprint.board.name}, {blueprint.accelerator}, {blueprint.memory_bytes >> 20} MiB, {blueprint.cpus} CPU, "
+        f"{system(blueprint).kernel.parent.name}"
+    )
+    return template_cache.template(key, what, make, say)
+
+
+def _sandbox(
+    machine: Machine, how: Accelerator, emulator: Emulator, monitor: Monitor, word: str, begun: float, boot_ms: float
+) -> GuestSandbox:
+    start_ms = (time.monotonic() - begun) * 1000
+    return GuestSandbox(machine, how, emulator, monitor, started=word, boot_ms=boot_ms, start_ms=start_ms)
