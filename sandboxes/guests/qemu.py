@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
 KVM = Path("/dev/kvm")
+LOG_BYTES = 64 << 10
 
 
 class Qemu:
@@ -45,7 +47,7 @@ class Qemu:
         environment = owned_environment()
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             executable, opened = _executable(program, theirs)
-            self._log = ours.enter_context(os.fdopen(os.memfd_create("qemu-log"), "r+b"))
+            self._log = ours.enter_context(os.fdopen(_log(), "r+b"))
             self._program = program.name
 
             def spawn() -> int:
@@ -86,7 +88,14 @@ class Qemu:
     def failure(self, status: int) -> str:
         """Why it ended with this status, and the first thing that it had to say; the rest is a consequence."""
         self._log.seek(0)
-        said = self._log.read(4096).decode(errors="replace").split("\n")[0].removeprefix(f"{self._program}: ").strip()
+        said = (
+            self._log.read(4096)
+            .rstrip(b"\0")
+            .decode(errors="replace")
+            .split("\n")[0]
+            .removeprefix(f"{self._program}: ")
+            .strip()
+        )
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
         why = said[:200] or memory_reason(self._cgroup)
         return f"QEMU {how} ({why})" if why else f"QEMU {how}"
@@ -99,6 +108,14 @@ class Qemu:
     def _kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def _log() -> int:
+    """A memfd for what QEMU has to say: full after 64 KiB, however often a guest makes it complain."""
+    handle = os.memfd_create("qemu-log", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.ftruncate(handle, LOG_BYTES)
+    fcntl.fcntl(handle, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+    return handle
 
 
 def owned_environment() -> dict[str, str]:

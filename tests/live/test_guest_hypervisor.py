@@ -13,6 +13,7 @@ import pytest
 from sandboxes import kernel
 from sandboxes.errors import BadRequest, LimitIgnored, SandboxGone, Unavailable
 from sandboxes.guests import GuestSandbox, cgroup, guest
+from sandboxes.guests.qemu import LOG_BYTES
 from sandboxes.model import EMULATED
 from tests.machine import Photograph, settled
 
@@ -109,6 +110,18 @@ def test_qemu_has_nothing_open_but_what_it_needs(vm: GuestSandbox) -> None:
     words = process.process.command.split()
     assert {"-nodefaults", "-no-user-config", "-no-reboot"} <= set(words)
     assert words[words.index("-nic") + 1] == "none"
+
+
+def test_what_qemu_has_to_say_fills_a_small_file_and_no_more(vm: GuestSandbox) -> None:
+    log = os.open(f"/proc/{vm.host_pid}/fd/2", os.O_WRONLY)
+    try:
+        with pytest.raises(PermissionError):
+            while True:
+                os.write(log, b"x" * 1000)
+        assert os.fstat(log).st_size == LOG_BYTES
+    finally:
+        os.close(log)
+    assert vm.run("echo here").stdout == "here\n"
 
 
 def test_qemu_may_do_little(vm: GuestSandbox) -> None:
