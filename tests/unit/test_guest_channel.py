@@ -277,7 +277,7 @@ def test_an_agent_that_was_restarted_is_told_to_who_waits(linked: Link) -> None:
 def test_the_console_keeps_its_last_megabyte() -> None:
     near, far = socket.socketpair()
     console = Console(near)
-    for _ in range(48):
+    for _ in range(1600):
         far.sendall(b"x" * 65536)
     far.sendall(b"\r\nthe end\r\n\r\n")
     far.close()
