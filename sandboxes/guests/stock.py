@@ -34,7 +34,7 @@ def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", m
 def stock_boot_ms(accelerator: str = "tcg", memory: str = "256M") -> float:
     """Milliseconds from spawning plain QEMU until its guest has answered a command; afterwards it is gone.
 
-    Raises StartFailed after 30 s, GuestUnavailable.
+    Raises StartFailed after 60 s, GuestUnavailable.
     """
     near, far = socket.socketpair()
     with far:
