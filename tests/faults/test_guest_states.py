@@ -70,7 +70,7 @@ def test_a_state_that_is_damaged_leaves_the_guest_as_it_was(vm: GuestSandbox) ->
         with pytest.raises(Unavailable, match="could not be restored"):
             vm.rollback(snapshot)
         assert vm.run("echo still here").stdout == "still here\n"
-        assert open_files() == before
+        assert open_files() <= before
 
 
 def test_a_state_that_is_cut_short_leaves_the_guest_as_it_was(vm: GuestSandbox) -> None:
@@ -94,7 +94,7 @@ def test_an_interrupted_snapshot_leaves_a_running_guest_and_no_file(vm: GuestSan
             time.sleep(0.1)
         assert vm.run("echo still here").stdout == "still here\n"
     assert vm.hypervisor().status == "running"
-    assert open_files() == before
+    assert open_files() <= before
     with vm.snapshot() as snapshot:
         vm.rollback(snapshot)
     assert vm.run("echo still here").stdout == "still here\n"
