@@ -37,6 +37,7 @@ class Channel:
         self._abilities: frozenset[str] = frozenset()
         self._lock, self._sending = threading.Lock(), threading.RLock()
         self._ahead, self._read_on = 0, threading.Condition()
+        self._rest = memoryview(b"")
         if awake:
             self._abilities = ABILITIES
             self._ready.set()
@@ -111,9 +112,14 @@ class Channel:
         if request.setting.user:
             self._need("user", "cannot run a command as another user")
         with self._known(Exchange(self._send, request.setting.input)) as exchange:
-            self._send(Frame("r", exchange.id, request.line()))
-            exchange.give_input()
-            yield exchange
+            try:
+                self._send(Frame("r", exchange.id, request.line()))
+                exchange.give_input()
+                yield exchange
+            except KeyboardInterrupt:  # whoever was to end it may not know yet that it runs
+                with contextlib.suppress(ChannelLost, Overdue):
+                    exchange.kill()
+                raise
 
     def _need(self, ability: str, what: str) -> None:
         if not self.can(ability):
@@ -143,16 +149,29 @@ class Channel:
                 self._exchanges.pop(exchange.id, None)
 
     def _send(self, frame: Frame) -> None:
-        """Raises ChannelLost, and Overdue when the agent reads nothing for 10 s."""
-        data = frame.packed()
+        """Raises ChannelLost, and Overdue when the agent reads nothing for 10 s.
+
+        The agent may be within a frame whose sender was interrupted or gave up; the rest of that goes first.
+        """
         with self._sending:
-            for at in range(0, len(data), PIECE_BYTES):
-                piece = data[at : at + PIECE_BYTES]
-                self._wait_for_room(len(piece))
-                try:
-                    self._end.sendall(piece)
-                except OSError as error:
-                    raise ChannelLost(f"the serial port closed: {error.strerror}") from error
+            self._send_rest()
+            self._rest = whole = memoryview(frame.packed())
+            try:
+                self._send_rest()
+            except BaseException:
+                begun, end = len(self._rest) < len(whole), Frame("K", frame.id).packed() if frame.kind == "r" else b""
+                self._rest = memoryview(bytes(self._rest) + end if begun else b"")
+                raise
+
+    def _send_rest(self) -> None:
+        while self._rest:
+            piece = self._rest[:PIECE_BYTES]
+            self._wait_for_room(len(piece))
+            try:
+                self._end.sendall(piece)
+            except OSError as error:
+                raise ChannelLost(f"the serial port closed: {error.strerror}") from error
+            self._rest = self._rest[len(piece) :]
 
     def _wait_for_room(self, size: int) -> None:
         with self._read_on:

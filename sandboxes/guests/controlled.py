@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -118,7 +119,10 @@ class ControlledGuest(RunningGuest):
         """
         state = self._state_of(snapshot)
         begun = time.monotonic()
-        emulator, monitor, restore_ms = restored(self._emulator, state)
+        try:
+            emulator, monitor, restore_ms = restored(self._emulator, state)
+        finally:
+            os.close(state)
         self._replace(emulator, monitor)
         self._asked(self._monitor.resume)
         resumed = time.monotonic()
@@ -129,7 +133,7 @@ class ControlledGuest(RunningGuest):
     def stop(self, timeout_s: float = 10.0) -> Shutdown:
         """The guest has ended, and is closed: asked by its power button, and after `timeout_s` by harder means.
 
-        These are `poweroff -f` inside (5 s), `quit` to QEMU (2 s) and SIGKILL. A paused guest cannot be asked, and on
+        These are `poweroff -f` inside (5 s), `quit` to QEMU (5 s) and SIGKILL. A paused guest cannot be asked, and on
         some boards there is no such button.
         Raises BadRequest, SandboxGone. Source: QMP `system_powerdown` (the ACPI power button); init's words on the
         console.
@@ -179,15 +183,19 @@ class ControlledGuest(RunningGuest):
             )
 
     def _state_of(self, snapshot: Snapshot) -> int:
-        state = snapshot.state if snapshot in self._snapshots else None
-        if state is None:
-            raise BadRequest(
-                "snapshot",
-                "is none that this guest can go back to.",
-                seen=f"{snapshot!r}, for {self!r}",
-                remedy="use one that this guest's snapshot() gave, and that is not closed",
-            )
-        return state
+        """Another descriptor of its file, which stays when the snapshot is closed meanwhile."""
+        with self._closing:
+            state = snapshot.state if snapshot in self._snapshots else None
+            if state is not None:
+                return os.dup(state)
+        if self._closed:
+            self._gone(MonitorLost())
+        raise BadRequest(
+            "snapshot",
+            "is none that this guest can go back to.",
+            seen=f"{snapshot!r}, for {self!r}",
+            remedy="use one that this guest's snapshot() gave, and that is not closed",
+        )
 
     def _replace(self, emulator: Emulator, monitor: Monitor) -> None:
         """What runs the guest from now on; what did is gone."""

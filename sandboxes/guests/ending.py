@@ -14,7 +14,7 @@ from sandboxes.model import Shutdown, Stage
 from sandboxes.output import Output
 
 POWEROFF_S = 5.0
-QUIT_S = 2.0
+QUIT_S = 5.0
 POLL_S = 0.005
 
 INIT_SAYS = (
@@ -59,6 +59,8 @@ class Ending:
         while time.monotonic() < until:
             self._listen()
             if self._emulator.qemu.process.poll() is not None:
+                self._emulator.console.settle()
+                self._listen()
                 return True
             time.sleep(POLL_S)
         return False

@@ -23,7 +23,7 @@ MORE_BYTES = 64 << 10
 WAITING_BYTES = 4 << 20
 """More than any agent sends without being asked for more: what comes beyond it is dropped."""
 
-KILL_EVERY_S, KILL_FOR_S = 0.2, 3.0
+KILL_EVERY_S, KILL_FOR_S = 0.2, 5.0
 
 _STREAMS = {"o": "stdout", "e": "stderr"}
 

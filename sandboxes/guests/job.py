@@ -48,7 +48,7 @@ class Job:
             try:
                 status = self._exchange.begun(time.monotonic() + SAY_S, self._output)
             except queue.Empty:
-                raise Overdue(killed=False) from None
+                raise Overdue(killed=self._exchange.killed(self._output)) from None
             if status is not None:
                 raise _refused(self)
             kept = stack.pop_all()

@@ -25,6 +25,10 @@ DEVICES_BYTES = 32 << 20
 """More than the state of all devices and the firmware's memory come to."""
 
 SAVE_S = RESTORE_S = 60.0
+CANCEL_S = 10.0
+UNDER_WAY = ("setup", "cancelling", "active", "device")
+"""Before any other status QEMU refuses to have the guest go on (qmp_cont() in monitor/qmp-cmds.c)."""
+
 POLL_S = 0.003
 
 
@@ -68,7 +72,7 @@ def saved(monitor: Monitor, most_bytes: int) -> int:
             monitor.begin_save(sink.fileno())
             sink.close()
             _pour(source.fileno(), state, most_bytes)
-        _settle(lambda: monitor.execute("query-migrate")["status"] not in ("setup", "active"), SAVE_S)
+        _settle(lambda: monitor.execute("query-migrate")["status"] not in UNDER_WAY, SAVE_S)
         if (status := monitor.execute("query-migrate")["status"]) != "completed":
             raise MonitorLost(f"QEMU could not save the guest's state: {status}")
         return state
@@ -76,6 +80,7 @@ def saved(monitor: Monitor, most_bytes: int) -> int:
         os.close(state)
         with contextlib.suppress(MonitorLost):
             monitor.execute("migrate_cancel")
+            _settle(lambda: monitor.execute("query-migrate").get("status") not in UNDER_WAY, CANCEL_S)
         raise
 
 

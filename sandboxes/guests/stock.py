@@ -34,36 +34,45 @@ def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", m
 def stock_boot_ms(accelerator: str = "tcg", memory: str = "256M") -> float:
     """Milliseconds from spawning plain QEMU until its guest has answered a command; afterwards it is gone.
 
-    Raises StartFailed after 30 s, GuestUnavailable.
+    Raises StartFailed after 60 s, GuestUnavailable.
     """
     near, far = socket.socketpair()
-    with far:
-        words = stock_arguments(needed_kernel(), far.fileno(), accelerator, memory)
-        environment = owned_environment()
-        begun = time.monotonic()
-        process = subprocess.Popen(
-            words,
-            pass_fds=[far.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # the console goes there at full speed
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=environment,
-        )
     channel = Channel(near)
     try:
-        if channel.wait_ready(BOOT_S):
-            channel.run(Request(("true",)), BOOT_S, Output())
+        with far:
+            words = stock_arguments(needed_kernel(), far.fileno(), accelerator, memory)
+            begun, process = time.monotonic(), _spawned(words, far)
+        try:
+            _answered(channel, process)
             return (time.monotonic() - begun) * 1000
-        raise _failed(f"no answer within {BOOT_S:g} s")
+        finally:
+            process.kill()
+            process.wait()
+    finally:
+        channel.close()
+
+
+def _spawned(words: list[str], agent: socket.socket) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        words,
+        pass_fds=[agent.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # the console goes there at full speed
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=owned_environment(),
+    )
+
+
+def _answered(channel: Channel, process: subprocess.Popen[bytes]) -> None:
+    try:
+        if not channel.wait_ready(BOOT_S):
+            raise _failed(f"no answer within {BOOT_S:g} s")
+        channel.run(Request(("true",)), BOOT_S, Output())
     except Overdue:
         raise _failed(f"no answer to a command within {BOOT_S:g} s") from None
     except ChannelLost:
         raise _failed(f"QEMU ended with status {process.wait(5)}") from None
-    finally:
-        process.kill()
-        process.wait()
-        channel.close()
 
 
 def _failed(seen: str) -> StartFailed:

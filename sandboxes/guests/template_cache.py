@@ -106,7 +106,8 @@ def _kept(key: str) -> Template | None:
     folder = _folder() / key
     try:
         found = loaded(folder)
-        os.utime(folder / ABOUT)
+        with contextlib.suppress(OSError):  # where it may only be read
+            os.utime(folder / ABOUT)
         return found
     except (Damaged, OSError):
         _remove(folder)
@@ -148,10 +149,12 @@ def _remove(folder: Path) -> None:
     """At once for whoever looks."""
     if not folder.exists():
         return
-    doomed = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
-    with contextlib.suppress(OSError):  # there is none, or somebody else removes it
-        folder.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    with contextlib.suppress(OSError):  # somebody else removes it, or nobody may
+        doomed = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+        try:
+            folder.rename(doomed)
+        finally:
+            shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _record(folder: Path) -> GuestTemplate | None:

@@ -24,8 +24,7 @@ def restored(machine: Machine, template: Template) -> tuple[Emulator, Monitor, f
     """The guest answers, and the milliseconds since its QEMU was spawned. Raises NotRestored; nothing is left then."""
     emulator = Emulator(machine, None, memory=template.memory)
     try:
-        monitor = _taken_over(emulator, template)
-        identify(emulator, machine.name)
+        monitor = _taken_over(emulator, template, machine.name)
         return emulator, monitor, (time.monotonic() - emulator.qemu.spawned_s) * 1000
     except (ChannelLost, MonitorLost, Overdue) as lost:
         why = emulator.ended(wait_s=2.0) or str(lost) or "its agent did not answer"
@@ -41,7 +40,7 @@ def identify(emulator: Emulator, name: str) -> None:
     emulator.channel.identify(name, secrets.token_hex(16), secrets.token_bytes(SEED_BYTES), time.time_ns())
 
 
-def _taken_over(emulator: Emulator, template: Template) -> Monitor:
+def _taken_over(emulator: Emulator, template: Template, name: str) -> Monitor:
     monitor = Monitor(emulator.monitor_end)
     try:
         devices = template.devices_from_the_start()
@@ -49,6 +48,7 @@ def _taken_over(emulator: Emulator, template: Template) -> Monitor:
             monitor.restore_devices(devices)
         finally:
             os.close(devices)
+        identify(emulator, name)
         return monitor
     except BaseException:
         monitor.close()

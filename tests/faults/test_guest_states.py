@@ -59,7 +59,7 @@ def test_an_owner_killed_while_it_saves_or_restores_leaves_nothing(soak: bool) -
         time.sleep(number % 25 * 0.013)
         process.kill()
         process.communicate()
-        assert until_gone(owner_id, 10) == []
+        assert until_gone(owner_id, 60) == []
 
 
 def test_a_state_that_is_damaged_leaves_the_guest_as_it_was(vm: GuestSandbox) -> None:
@@ -70,7 +70,7 @@ def test_a_state_that_is_damaged_leaves_the_guest_as_it_was(vm: GuestSandbox) ->
         with pytest.raises(Unavailable, match="could not be restored"):
             vm.rollback(snapshot)
         assert vm.run("echo still here").stdout == "still here\n"
-        assert open_files() == before
+        assert open_files() <= before
 
 
 def test_a_state_that_is_cut_short_leaves_the_guest_as_it_was(vm: GuestSandbox) -> None:
@@ -94,7 +94,7 @@ def test_an_interrupted_snapshot_leaves_a_running_guest_and_no_file(vm: GuestSan
             time.sleep(0.1)
         assert vm.run("echo still here").stdout == "still here\n"
     assert vm.hypervisor().status == "running"
-    assert open_files() == before
+    assert open_files() <= before
     with vm.snapshot() as snapshot:
         vm.rollback(snapshot)
     assert vm.run("echo still here").stdout == "still here\n"
@@ -124,15 +124,17 @@ def test_a_command_under_way_is_told_that_its_guest_was_rolled_back(vm: GuestSan
 
     def wait() -> None:
         with pytest.raises(SandboxGone) as raised:
-            vm.run("sleep 60", timeout_s=60)
+            vm.run(["sleep", "300"], timeout_s=300)
         told.append(raised.value.seen)
 
     with vm.snapshot() as snapshot:
         waiting = threading.Thread(target=wait)
         waiting.start()
-        time.sleep(0.3)
+        until = time.monotonic() + 60
+        while " sleep 300\n" not in vm.run("ps").stdout and time.monotonic() < until:
+            time.sleep(0.1)
         vm.rollback(snapshot)
-        waiting.join(20)
+        waiting.join(60)
     assert len(told) == 1
     assert vm.run("echo next").stdout == "next\n"
 

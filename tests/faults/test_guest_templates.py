@@ -20,8 +20,8 @@ from sandboxes.errors import StartFailed
 from sandboxes.guests import guest, started, template_build, template_cache, templates
 from sandboxes.guests.template import ABOUT, DEVICES, MEMORY, Template, blank
 from sandboxes.guests.template_restore import NotRestored
-from sandboxes.lifecycle import guard, owner, runtime_folder
-from tests.machine import until_gone
+from sandboxes.lifecycle import runtime_folder
+from tests.machine import Photograph, settled, until_gone
 
 pytestmark = pytest.mark.usefixtures("guest_ready")
 
@@ -124,7 +124,8 @@ def test_when_the_new_one_is_not_taken_either_that_is_an_error(own: Path, monkey
 def test_without_room_on_disk_the_guest_runs_and_the_template_lives_with_its_process(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", own], check=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", own], check=False).returncode:
+        pytest.skip("this user may not mount")
     try:
         said: list[str] = []
         assert small(said) == "template"
@@ -159,17 +160,18 @@ def test_a_guest_that_does_not_boot_is_told_with_its_console_and_no_template_is_
     with pytest.raises(StartFailed, match="Kernel panic"):
         guest(memory="96M", say=[].append)
     assert list(own.iterdir()) == []
-    assert set(os.listdir("/proc/self/fd")) == descriptors
+    assert set(os.listdir("/proc/self/fd")) <= descriptors
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.0])
+@pytest.mark.parametrize("after_s", [0.1, 0.4])
 def test_an_interrupt_while_a_template_is_made_leaves_nothing(own: Path, after_s: float) -> None:
+    before = Photograph.take()
     timer = threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         timer.start()
-        guest(memory="96M", say=[].append)
+        guest(memory="96M", accelerator="tcg", say=[].append)  # with KVM it would be made by then
     assert list(own.iterdir()) == []
-    assert [pid for pid in guard.marked_processes(owner().id) if "qemu" in Path(f"/proc/{pid}/comm").read_text()] == []
+    assert settled(before) == {}
 
 
 def test_a_qemu_killed_while_it_becomes_a_template_is_told(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +224,7 @@ def test_a_killed_owner_leaves_no_qemu_and_no_half_of_a_template(
         process.communicate()
         if both:
             subprocess.run([sys.executable, "-c", "from sandboxes.lifecycle import owner; owner()"], check=True)
-        assert until_gone(owner_id, 10) == []
+        assert until_gone(owner_id, 60) == []
         assert not (runtime_folder() / owner_id).exists()
         for path in own.glob("[0-9a-f]*"):
             template_cache._loaded.clear()

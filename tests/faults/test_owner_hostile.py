@@ -157,14 +157,14 @@ def test_a_farewell_that_fails_for_a_week_is_given_up(tmp_path: Path) -> None:
 def test_a_farewell_that_hangs_is_ended_and_does_not_delay_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "FAREWELL_S", 0.2)
+    monkeypatch.setattr(guard, "FAREWELL_S", 1.0)
     letter(tmp_path, "sleep", "1000")
     begun = time.monotonic()
     guard.say_farewell(tmp_path)
-    assert 0.2 <= time.monotonic() - begun < 2
+    assert 1 <= time.monotonic() - begun < 60
     begun = time.monotonic()
     guard.say_farewell(tmp_path)
-    assert time.monotonic() - begun < 0.2
+    assert time.monotonic() - begun < 1
 
 
 @root_only

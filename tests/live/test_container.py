@@ -64,7 +64,7 @@ def test_a_deadline_ends_the_command_and_all_that_it_started(box: ContainerSandb
     begun = time.monotonic()
     with pytest.raises(RunTimeout, match=r"within 0\.7 s") as caught:
         box.run("echo begun; setsid sleep 4001 & sleep 4002", timeout_s=0.7)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 60
     assert "begun" in caught.value.seen
     assert not {name for name in names(box) if "400" in name}
     assert box.run("echo alive").stdout == "alive\n"
@@ -203,7 +203,7 @@ def test_closing_is_quick() -> None:
     made.start("trap '' TERM; sleep 4008")
     begun = time.monotonic()
     made.close()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 8, "an engine waits 10 s for a program to heed SIGTERM"
 
 
 def test_leaving_with_closes_it_also_on_an_error() -> None:

@@ -128,7 +128,7 @@ try:
     c.engine()
 except EngineUnavailable as error:
     print(error.seen)
-print(time.monotonic() - begun < 2)
+print(time.monotonic() - begun < 20)
 """
 
 

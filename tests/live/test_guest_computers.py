@@ -80,7 +80,7 @@ def test_a_closed_machine_says_so_and_leaves_nothing() -> None:
         bare.wait_for("anything")
     with pytest.raises(SandboxGone, match="was closed"):
         bare.type("x")
-    assert settled(before, 2) == {}
+    assert settled(before) == {}
 
 
 def test_a_machine_that_qemu_does_not_understand_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_a_machine_that_qemu_does_not_understand_is_told_in_its_words(monkeypatc
     monkeypatch.setitem(computers.RECIPES, "firmware", broken)
     with pytest.raises(StartFailed, match="no-such-device"):
         machine("firmware")
-    assert settled(before, 2) == {}
+    assert settled(before) == {}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user")

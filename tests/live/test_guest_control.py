@@ -30,6 +30,13 @@ def terminal(vm: GuestSandbox) -> Iterator[Terminal]:
         yield opened
 
 
+def until_runs(vm: GuestSandbox, command: str) -> None:
+    until = time.monotonic() + 60
+    while f" {command}\n" not in vm.run("ps").stdout:
+        assert time.monotonic() < until, f"{command} does not run"
+        time.sleep(0.1)
+
+
 def test_input_arrives_whole_and_ends(vm: GuestSandbox) -> None:
     data = bytes(range(256)) * 400
     assert vm.run("md5sum; echo over", stdin=data).stdout.endswith("over\n")
@@ -88,20 +95,20 @@ def test_what_cannot_be_read_or_written_is_told_in_the_guests_words(vm: GuestSan
         vm.put("/proc/nothing", "x")
 
 
-def test_a_terminal_runs_a_shell_with_job_control(terminal: Terminal) -> None:
+def test_a_terminal_runs_a_shell_with_job_control(vm: GuestSandbox, terminal: Terminal) -> None:
     terminal.write("tty; sleep 600\r")
     terminal.read_until("/dev/ttyS0")
-    time.sleep(0.5)
+    until_runs(vm, "sleep 600")
     terminal.write("\x1a")
     terminal.read_until("Stopped")
     terminal.write('jobs; kill %1; echo "do"ne\r')
     assert b"Stopped" in terminal.read_until("done\r\n")
 
 
-def test_an_interrupt_ends_what_runs_in_the_terminal_and_not_its_shell(terminal: Terminal) -> None:
-    terminal.write('echo go"ing"; sleep 600\r')
+def test_an_interrupt_ends_what_runs_in_the_terminal_and_not_its_shell(vm: GuestSandbox, terminal: Terminal) -> None:
+    terminal.write('echo go"ing"; sleep 601\r')
     terminal.read_until("going\r\n")
-    time.sleep(0.3)
+    until_runs(vm, "sleep 601")
     terminal.write("\x03")
     terminal.write('echo stat"us" $?\r')
     terminal.read_until("status 130")
@@ -136,10 +143,10 @@ def test_a_program_that_ends_ends_its_terminal(vm: GuestSandbox) -> None:
 def test_a_closed_terminal_leaves_nothing_and_the_next_one_is_sane(vm: GuestSandbox) -> None:
     first = vm.terminal()
     first.read_until("# ")
-    first.write("sleep 654 & stty raw -echo; sleep 654\r")
-    time.sleep(0.5)
+    first.write("sleep 654 & stty raw -echo; sleep 655\r")
+    until_runs(vm, "sleep 655")
     first.close()
-    assert "sleep 654" not in vm.run("ps").stdout
+    assert "sleep 65" not in vm.run("ps").stdout
     with pytest.raises(SandboxGone):
         first.write("x")
     with vm.terminal() as second:
@@ -196,10 +203,10 @@ def test_the_agent_for_sh_runs_commands_the_same_way(simple: GuestSandbox) -> No
 
 
 def test_the_agent_for_sh_has_jobs_and_deadlines(simple: GuestSandbox) -> None:
-    job = simple.start("trap 'echo heard; exit 4' TERM; while true; do sleep 0.1; done")
-    time.sleep(0.5)
+    job = simple.start("trap 'echo heard; exit 4' TERM; sleep 0.1; sleep 444 & while true; do sleep 0.1; done")
+    until_runs(simple, "sleep 444")
     job.signal("TERM")
-    assert (job.wait(10).exit_code, job.stdout) == (4, "heard\n")
+    assert (job.wait(60).exit_code, job.stdout) == (4, "heard\n")
     with pytest.raises(RunTimeout, match="it was killed"):
         simple.run("sleep 333 & sleep 333", timeout_s=0.5)
     assert "sleep 333" not in simple.run("ps").stdout
