@@ -24,10 +24,7 @@ PACKAGE = "crun"
 FILTER_PACKAGE, FILTER = "golang-github-containers-common", "usr/share/containers/seccomp.json"
 """The filter of system calls that Podman and, but for names, Docker give to every container: containers-common."""
 
-_RECURSIVE = (
-    "--recurse",
-    *(f"--no-{kind}" for kind in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")),
-)
+_UNNEEDED = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
 
 
 def prepare_runtime(say: Say) -> None:
@@ -37,7 +34,7 @@ def prepare_runtime(say: Say) -> None:
 
 
 def runtime_archive() -> bytes:
-    """crun and its libraries as an archive for an initramfs. Raises GuestUnavailable when set-up has not put it there."""
+    """crun and its libraries as an archive for an initramfs. Raises GuestUnavailable when they are not in the cache."""
     return _needed(_place()).read_bytes()
 
 
@@ -80,7 +77,8 @@ def _place() -> Path:
 
 def _make(fresh: Path, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="apt-", dir=fresh.parent) as temporary:
-        packages = parse_libraries(apt.run("apt-cache", "depends", *_RECURSIVE, PACKAGE))
+        without = (f"--no-{kind}" for kind in _UNNEEDED)
+        packages = parse_libraries(apt.run("apt-cache", "depends", "--recurse", *without, PACKAGE))
         archives = Archives(Path(temporary))
         tree = unpacked(archives, [PACKAGE, *archives.offered(packages)], say)
         content(tree, PROGRAM, PACKAGE)
