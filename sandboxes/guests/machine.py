@@ -32,6 +32,7 @@ class Machine:
 
     `devices` are further words for QEMU, and `cpu_model` another model than the one that is usual for the board.
     `stock`: as plain QEMU would make it, with its default board, firmware and devices, whatever `board` says.
+    `containers`: it carries what its own containers need.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Machine:
     devices: tuple[str, ...] = ()
     cpu_model: str | None = None
     stock: bool = False
+    containers: bool = False
 
     @property
     def firmware_name(self) -> str:
