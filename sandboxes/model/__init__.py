@@ -6,6 +6,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 
 from sandboxes.model.activity import Activity
 from sandboxes.model.bare import BareContainer, Difference, Leak, Step
+from sandboxes.model.boxes import GuestContainer, Level
 from sandboxes.model.cgroups import (
     CgroupDetails,
     CgroupLimits,
@@ -89,6 +90,7 @@ __all__ = [
     "Engine",
     "Footprint",
     "Guest",
+    "GuestContainer",
     "GuestTemplate",
     "Heal",
     "Host",
@@ -103,6 +105,7 @@ __all__ = [
     "Layer",
     "LayerEntry",
     "Leak",
+    "Level",
     "Limits",
     "Link",
     "Measurement",
