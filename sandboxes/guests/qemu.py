@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,10 +70,12 @@ class Qemu:
                     extra_groups=groups,
                 )
                 ours.callback(self._kill)
+                weakref.finalize(self, _forgotten, self.process, os.getpid()).atexit = False
                 return self.process.pid
 
             self._cgroup = cgroup
             born_in(cgroup, spawn)
+            theirs.close()
             ours.pop_all()
 
     @property
@@ -108,6 +111,13 @@ class Qemu:
     def _kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def _forgotten(process: subprocess.Popen[bytes], starter: int) -> None:
+    """Whoever was to own it was interrupted before; a forked child is not the one to end it."""
+    if os.getpid() == starter:
+        process.kill()
+        process.wait()
 
 
 def _log() -> int:

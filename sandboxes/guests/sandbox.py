@@ -87,9 +87,14 @@ class GuestSandbox(ControlledGuest):
         """The guest is gone: QEMU killed and reaped, its sockets closed. Closing again does nothing."""
         with self._closing:
             if not self._closed:
-                self._closed = True
-                self._end()
-                owner().release(self)
+                try:
+                    self._closed = True
+                    self._end()
+                except KeyboardInterrupt:
+                    self._end()
+                    raise
+                finally:
+                    owner().release(self)
 
     def _inside(self) -> Inside:
         answer = self.run(QUESTION)
