@@ -23,7 +23,7 @@ WORKERS = {
     "kernel, before its clock runs": 1,
     "kernel": 1,
     "initramfs": 1,
-    "the kernel switches off": 1,
+    "init waits, the kernel switches off": 1,
     "quit": 0,
     "SIGKILL": 0,
 }
@@ -79,11 +79,16 @@ def _course(seen: Boot | Shutdown) -> Course:
 
 
 def _boot_rows(boot: Boot) -> Iterator[Row]:
+    """Parts of the kernel's work come after it, in the order in which they begin."""
+    parts = [_row(stage, part=True) for stage in boot.stages if stage.name == "initramfs"]
+    parts += [
+        Row(f"{one.name}()", one.begin_ms, one.duration_ms, 1, part=True) for one in boot.slowest(SHOWN_INITCALLS)
+    ]
     for stage in boot.stages:
-        yield _row(stage, part=stage.name == "initramfs")
+        if stage.name != "initramfs":
+            yield _row(stage)
         if stage.name == "kernel":
-            parts = sorted(boot.slowest(SHOWN_INITCALLS), key=lambda one: one.begin_ms)
-            yield from (Row(f"{one.name}()", one.begin_ms, one.duration_ms, 1, part=True) for one in parts)
+            yield from sorted(parts, key=lambda part: part.begin_ms)
 
 
 def _row(stage: Stage, *, part: bool = False) -> Row:
