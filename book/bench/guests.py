@@ -18,7 +18,7 @@ CROWD, SPAWNERS = 20, 2
 
 
 def vs_stock_boot(pairs: int, tell: Tell) -> Measurement:
-    """Asking → first answered command, over plain qemu-system-x86_64 with the stock kernel until its agent is there."""
+    """Asking → first answered command, over the same of plain qemu-system-x86_64 and the stock kernel."""
     return _paired("guest-vs-stock-boot", ("guest()", _asked), ("plain QEMU", guests.stock_boot_ms), pairs, tell)
 
 
@@ -28,7 +28,7 @@ def vs_docker_run(pairs: int, tell: Tell) -> Measurement:
 
 
 def tuned_vs_stock_boot(pairs: int, tell: Tell) -> Measurement:
-    """A cold boot as we do it → first answered command, over plain QEMU until its agent is there."""
+    """A cold boot as we do it → first answered command, over the same of plain QEMU."""
     names = "guest-tuned-vs-stock-boot", ("guest(cold=True)", _booted), ("plain QEMU", guests.stock_boot_ms)
     return _paired(*names, pairs, tell)
 

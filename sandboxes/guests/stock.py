@@ -8,13 +8,14 @@ import time
 
 from sandboxes.errors import StartFailed
 from sandboxes.guests.channel import Channel
-from sandboxes.guests.exchange import ChannelLost
+from sandboxes.guests.exchange import ChannelLost, Overdue, Request
 from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import PROGRAM
 from sandboxes.guests.qemu import owned_environment
 from sandboxes.guests.start import needed_kernel
 from sandboxes.guests.system import BOOT_S
+from sandboxes.output import Output
 
 
 def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", memory: str = "256M") -> list[str]:
@@ -31,7 +32,7 @@ def stock_arguments(kernel: GuestKernel, agent: int, accelerator: str = "tcg", m
 
 
 def stock_boot_ms(accelerator: str = "tcg", memory: str = "256M") -> float:
-    """Milliseconds from spawning plain QEMU until the agent inside answers; afterwards the guest is gone.
+    """Milliseconds from spawning plain QEMU until its guest has answered a command; afterwards it is gone.
 
     Raises StartFailed after 30 s, GuestUnavailable.
     """
@@ -52,8 +53,11 @@ def stock_boot_ms(accelerator: str = "tcg", memory: str = "256M") -> float:
     channel = Channel(near)
     try:
         if channel.wait_ready(BOOT_S):
+            channel.run(Request(("true",)), BOOT_S, Output())
             return (time.monotonic() - begun) * 1000
         raise _failed(f"no answer within {BOOT_S:g} s")
+    except Overdue:
+        raise _failed(f"no answer to a command within {BOOT_S:g} s") from None
     except ChannelLost:
         raise _failed(f"QEMU ended with status {process.wait(5)}") from None
     finally:

@@ -117,12 +117,22 @@ def test_endless_nonsense_on_the_agents_port_is_passed_over(vm: GuestSandbox) ->
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 20 << 10
 
 
-def test_a_flood_on_the_console_stays_in_its_ring(vm: GuestSandbox) -> None:
-    job = vm.start("yes flood >/dev/ttyS0")
-    time.sleep(3)
-    assert vm.run("echo beside it").stdout == "beside it\n"
-    job.stop()
-    assert 1000 < len(vm.console()) <= 1 << 20
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_a_flood_on_the_console_stays_in_its_ring_and_harms_nobody(vm: GuestSandbox, soak: bool) -> None:
+    """A serial port of an emulated guest takes about 0.4 MB a second."""
+    flood_bytes = (100 if soak else 2) << 20
+    used_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with guest() as neighbour:
+        job = vm.start(f"stty -F /dev/ttyS0 -opost; yes flood | head -c {flood_bytes} >/dev/ttyS0")
+        while job.running():
+            assert vm.run("echo beside it").stdout == "beside it\n"
+            assert neighbour.run("echo next to it").stdout == "next to it\n"
+            time.sleep(1)
+    assert job.exit_code == 0
+    assert "flood\nflood\n" in vm.console()[-100:]
+    assert 1 << 19 < len(vm.console()) <= 1 << 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used_kib < 30 << 10
 
 
 def test_a_command_that_eats_all_memory_is_killed_and_the_agent_is_not(vm: GuestSandbox) -> None:
@@ -130,6 +140,17 @@ def test_a_command_that_eats_all_memory_is_killed_and_the_agent_is_not(vm: Guest
         vm.run("x=x; while true; do x=$x$x; done", timeout_s=60)
     assert vm.run("echo alive").stdout == "alive\n"
     assert "Out of memory" in vm.run("dmesg").stdout
+
+
+def test_a_fork_bomb_is_killed_at_the_deadline_and_its_neighbour_goes_on(vm: GuestSandbox) -> None:
+    with guest() as neighbour:
+        bomb = threading.Thread(target=lambda: neighbour.run("sleep 1; echo fine"))
+        bomb.start()
+        with pytest.raises(RunTimeout, match="it was killed"):
+            vm.run("f() { f | f & }; f; sleep 100", timeout_s=4)
+        assert neighbour.run("echo fine", timeout_s=60).stdout == "fine\n"
+        bomb.join()
+    assert vm.run("echo fine; ps | wc -l", timeout_s=60).stdout.startswith("fine\n")
 
 
 def test_a_crowd_of_processes_is_killed_at_the_deadline(vm: GuestSandbox) -> None:
