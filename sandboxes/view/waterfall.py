@@ -123,7 +123,7 @@ def _caption(seen: tuple[Boot | Shutdown, ...]) -> Markup:
     if any(isinstance(one, Boot) and one.initcalls for one in seen):
         said += "Thin bars are parts of the kernel's work: its slowest initcalls, and the files that it unpacks. "
     emulated = any(isinstance(one, Boot) and one.accelerator.emulated for one in seen)
-    return join(said, element("strong", f"⚠ {EMULATED}") if emulated else "")
+    return join(said, element("strong", f"⚠\N{NO-BREAK SPACE}{EMULATED}") if emulated else "")
 
 
 def _provenance(seen: tuple[Boot | Shutdown, ...]) -> str:
