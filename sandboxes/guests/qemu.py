@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import socket
 import stat
@@ -22,6 +23,8 @@ from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
 KVM = Path("/dev/kvm")
+_TRACED = re.compile(r"\d+@\d+\.\d+:")
+"""How a line begins that is an event, not a complaint."""
 LOG_BYTES = 64 << 10
 
 
@@ -55,6 +58,7 @@ class Qemu:
                 if private:
                     punch_no_holes()
                 self.spawned_s = time.monotonic()
+                self.clock_s = time.time() - self.spawned_s
                 self.process = subprocess.Popen(
                     [program.name, *words],
                     executable=executable,
@@ -90,18 +94,15 @@ class Qemu:
 
     def failure(self, status: int) -> str:
         """Why it ended with this status, and the first thing that it had to say; the rest is a consequence."""
-        self._log.seek(0)
-        said = (
-            self._log.read(4096)
-            .rstrip(b"\0")
-            .decode(errors="replace")
-            .split("\n")[0]
-            .removeprefix(f"{self._program}: ")
-            .strip()
-        )
+        complaint = next((line for line in self.log().splitlines() if not _TRACED.match(line)), "")
+        said = complaint.removeprefix(f"{self._program}: ").strip()
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
         why = said[:200] or memory_reason(self._cgroup)
         return f"QEMU {how} ({why})" if why else f"QEMU {how}"
+
+    def log(self) -> str:
+        """What QEMU wrote: complaints, and what it was told to trace."""
+        return os.pread(self._log.fileno(), LOG_BYTES, 0).rstrip(b"\0").decode(errors="replace")
 
     def close(self) -> None:
         """Killed and reaped."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from sandboxes import kernel as host_kernel
 from sandboxes.errors import Unavailable
 from sandboxes.guests.controlled import ControlledGuest
+from sandboxes.guests.course import Course
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.inside import NAMESPACES, QUESTION, Inside, parse_answer, parse_namespaces
 from sandboxes.guests.machine import Machine
 from sandboxes.guests.monitor import Monitor
 from sandboxes.guests.surface import surface
 from sandboxes.lifecycle import owner
-from sandboxes.model import Accelerator, Guest, Namespaces, Surface
+from sandboxes.model import Accelerator, Boot, Guest, Namespaces, Surface
 
 
 class GuestSandbox(ControlledGuest):
@@ -31,8 +32,10 @@ class GuestSandbox(ControlledGuest):
         started: str,
         boot_ms: float,
         start_ms: float,
+        course: Course | None = None,
     ) -> None:
         super().__init__(machine, emulator, monitor, started)
+        self._course = course
         self.accelerator, self.boot_ms, self.start_ms = how, boot_ms, start_ms
         owner().adopt(self)
 
@@ -77,6 +80,28 @@ class GuestSandbox(ControlledGuest):
             inside_processes=inside.processes,
             host=host_kernel.host(),
             started=self.started,
+        )
+
+    def boot(self) -> Boot:
+        """How it came to answer, stage by stage; of a traced boot also what its kernel called to begin.
+
+        Raises Unavailable for a boot without `trace=True`. Source: this machine's clock, QEMU's trace of what the
+        firmware asked for, and the log of the guest's kernel.
+        """
+        if self._course is None:
+            raise Unavailable(
+                f"Nobody looked when {self.name} booted.",
+                seen=f"it was started {self.started}, without a trace",
+                remedy="start one with sb.guest(cold=True, trace=True)",
+            )
+        return Boot(
+            guest=self.name,
+            started=self.started,
+            firmware=self._machine.firmware_name,
+            accelerator=self.accelerator,
+            stages=self._course.stages,
+            initcalls=self._course.initcalls,
+            host=host_kernel.host(),
         )
 
     def surface(self) -> Surface:

@@ -38,6 +38,7 @@ def guest(
     board: str | None = None,
     architecture: str | None = None,
     cold: bool | str = False,
+    trace: bool = False,
     say: Say = print,
 ) -> GuestSandbox:
     """A guest answers. `accelerator` is "kvm", "tcg" or None: KVM when it works here, else tcg.
@@ -45,7 +46,7 @@ def guest(
     It goes on from a template: a guest of the same kind that was booted once and is kept (about 3 s, of which `say`
     hears; then 0.1 s). `cold=True`: it boots instead. `cold="stock"`: it boots on plain QEMU's default machine, with
     the distribution's compressed kernel and no words to tune it. Foreign guests always boot: their agent cannot give
-    them random numbers of their own.
+    them random numbers of their own. `trace=True`: QEMU and its kernel note how it boots, which boot() then tells.
 
     `memory` is at most half of this machine's, `cpus` at most its number. `network=True` adds a card whose other end is
     QEMU alone: neither this machine nor any other can be reached through it.
@@ -57,6 +58,7 @@ def guest(
     machine = _machine(memory, cpus, network, name, board, architecture)
     asked = None if accelerator is None else request.one_of("accelerator", accelerator, CHOICES)
     boots = _boots(cold, machine)
+    traced = _traced(trace, boots, machine)
     kind = machine.board.architecture
     if kind is not X86_64:
         how = _emulated(kind, asked)
@@ -64,7 +66,7 @@ def guest(
     else:
         kernel = needed_kernel()
         how = choose_accelerator(kernel, asked)
-    machine = replace(machine, accelerator=how.name, stock=boots == "stock")
+    machine = replace(machine, accelerator=how.name, stock=boots == "stock", trace=traced)
     return started(machine, how, lambda one: linux(one, kernel), cold=boots is not None, say=say)
 
 
@@ -148,3 +150,17 @@ def _boots(cold: bool | str, machine: Machine) -> str | None:
             remedy="leave out board= and network=, or use cold=True",
         )
     return word
+
+
+def _traced(trace: bool, boots: str | None, machine: Machine) -> bool:
+    """Raises BadRequest for what does not boot, or not with a firmware that asks QEMU for its files."""
+    if not request.yes_or_no("trace", trace):
+        return False
+    if boots is None or machine.board.architecture is not X86_64:
+        raise BadRequest(
+            "trace",
+            "is of a boot, on x86-64.",
+            seen="another architecture" if boots else "a guest that goes on from a template",
+            remedy="add cold=True; boot() tells of a template without a trace",
+        )
+    return True
