@@ -18,10 +18,11 @@ from book.serving import USUAL_PORT, port_is_free
 from book.setup import packages
 from sandboxes import doctor as examine
 from sandboxes.lifecycle import cache_folder
-from sandboxes.model import Engine, Report, Tier
+from sandboxes.model import Accelerator, Engine, Report, Tier
 
 NEEDED_DISK_BYTES = 2 << 30
 NEEDED_MEMORY_BYTES = 2 << 30
+NAMED_TEMPLATES = 3
 ABILITIES = ("pause", "networks", "swarm", "user_namespaces", "psi")
 
 
@@ -39,7 +40,7 @@ def doctor(*, as_json: bool) -> int:
 
 
 def findings() -> dict[str, Any]:
-    """Everything under stable keys: host, engine, tiers, cgroups, accelerator, guest, disk, memory, ports, problems."""
+    """Everything under stable keys: host, engine, tiers, cgroups, accelerator, guest, templates, disk, and so on."""
     report = examine()
     disk = _disk()
     problems = [{"what": p.what, "seen": p.seen, "try": p.remedy} for p in report.problems]
@@ -58,6 +59,11 @@ def findings() -> dict[str, Any]:
         "cgroups": {"version": report.host.cgroups, "enforced": _enforced(report)},
         "accelerator": dataclasses.asdict(report.accelerator) if report.accelerator else None,
         "guest": dict(report.guest) if report.guest else None,
+        "templates": {
+            "folder": _home(Path(report.templates_folder)),
+            "size_bytes": sum(one.size_bytes for one in report.templates),
+            "kept": [dataclasses.asdict(one) for one in report.templates],
+        },
         "pools": [dataclasses.asdict(cost) for cost in report.pools],
         "disk": disk,
         "memory": {"total_bytes": report.host.memory_bytes},
@@ -145,6 +151,33 @@ def _pool(cost: dict[str, Any]) -> str:
     return f"{cost['waiting']} of {cost['size']} containers wait: {memory:.1f} MiB in them{held}"
 
 
+def _accelerator(accelerator: dict[str, str]) -> list[tuple[str, str]]:
+    """How guests run, and what that is worth."""
+    if accelerator["name"] == "tcg":
+        kind = "QEMU translates a guest's instructions, which is slower than a processor that runs them itself"
+    else:
+        kind = "the processor itself runs a guest's instructions"
+    promise = Accelerator(**accelerator).promise
+    return [("guests", f"{accelerator['name']}: {accelerator['proof']}"), ("", kind), ("", promise)]
+
+
+def _templates(templates: dict[str, Any]) -> list[tuple[str, str]]:
+    """Booted guests that are kept, what they take, and how to be rid of them."""
+    kept = templates["kept"]
+    if not kept:
+        return [("templates", "none yet: the first guest of a kind boots, those after it go on from where it was")]
+    count = f"{len(kept)} booted guest{'s' if len(kept) > 1 else ''} to go on from"
+    head = f"{count}: {templates['size_bytes'] >> 20} MiB in {templates['folder']}"
+    return [
+        ("templates", f"{head}; to remove: delete that folder"),
+        *(
+            ("", f"{one['size_bytes'] >> 20} MiB, used {one['used'][:16]}Z: {one['what']}")
+            for one in kept[:NAMED_TEMPLATES]
+        ),
+        *([("", f"and {left} more, used longer ago")] if (left := len(kept) - NAMED_TEMPLATES) > 0 else []),
+    ]
+
+
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     host, engine, guest, accelerator = found["host"], found["engine"], found["guest"], found["accelerator"]
     lines = [("machine", f"{host['system']}, Linux {host['kernel']} ({host['machine']}), {host['cpus']} CPUs")]
@@ -163,10 +196,10 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     for pool in found["pools"]:
         lines.append(("warm pool", _pool(pool)))
     if accelerator:
-        kind = "emulated" if accelerator["name"] == "tcg" else "on the processor itself"
-        lines.append(("guests", f"{accelerator['name']} ({kind}): {accelerator['proof']}"))
+        lines += _accelerator(accelerator)
     if guest:
         lines.append(("guest parts", ", ".join(f"{key} {value}" for key, value in guest.items())))
+        lines += _templates(found["templates"])
     port = "free" if found["ports"]["usual_is_free"] else "taken; another one will be used"
     lines.append(("port", f"{found['ports']['usual']} on {found['ports']['address']} is {port}"))
     return lines

@@ -35,6 +35,8 @@ def doctor() -> Report:
         date=datetime.now(UTC).isoformat(timespec="minutes"),
         pools=containers.pool_costs(),
         tiers=tiers,
+        templates=guests.templates(),
+        templates_folder=str(guests.templates_folder()),
     )
 
 

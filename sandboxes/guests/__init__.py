@@ -10,7 +10,7 @@ from sandboxes.guests.setup import GuestParts, found, prepare
 from sandboxes.guests.snapshot import Snapshot
 from sandboxes.guests.start import guest, needed_kernel
 from sandboxes.guests.stock import stock_arguments, stock_boot_ms
-from sandboxes.guests.template_cache import remove_templates, templates
+from sandboxes.guests.template_cache import remove_templates, templates, templates_folder
 
 __all__ = [
     "GuestKernel",
@@ -30,4 +30,5 @@ __all__ = [
     "stock_arguments",
     "stock_boot_ms",
     "templates",
+    "templates_folder",
 ]

@@ -123,10 +123,12 @@ class ControlledGuest(RunningGuest):
             emulator, monitor, restore_ms = restored(self._emulator, state)
         finally:
             os.close(state)
-        self._replace(emulator, monitor)
-        self._asked(self._monitor.resume)
-        resumed = time.monotonic()
-        self._spoken(self._identify, SAY_S, Output())
+        try:
+            self._replace(emulator, monitor)
+            resumed = self._go_on()
+        except KeyboardInterrupt:  # nobody is left with a guest that stands still, or draws known numbers
+            self._go_on()
+            raise
         now = time.monotonic()
         return Rollback(restore_ms, (now - resumed) * 1000, (now - begun) * 1000)
 
@@ -159,7 +161,7 @@ class ControlledGuest(RunningGuest):
             finally:
                 self._monitor.resume()
             taken = Snapshot(self.name, state, (time.monotonic() - begun) * 1000)
-        self._snapshots.append(taken)
+        self._snapshots = [*(one for one in self._snapshots if one.state is not None), taken]
         return taken
 
     def _check_room(self) -> None:
@@ -219,6 +221,13 @@ class ControlledGuest(RunningGuest):
         name, *machine_id = self.run("hostname; cat /etc/machine-id").stdout.split()
         known = machine_id[0] if machine_id else secrets.token_hex(16)
         self._emulator.channel.identify(name, known, secrets.token_bytes(32), time.time_ns())
+
+    def _go_on(self) -> float:
+        """It runs, and is told the time; when it began to run (monotonic)."""
+        self._asked(self._monitor.resume)
+        resumed = time.monotonic()
+        self._spoken(self._identify, SAY_S, Output())
+        return resumed
 
     def _memory_inside(self) -> int:
         return kernel.parse_memory_total(self.run("grep MemTotal /proc/meminfo").stdout)

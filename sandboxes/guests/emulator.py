@@ -44,6 +44,7 @@ class Emulator:
             ours.callback(self.qemu.close)
             self.console, self.monitor_end = Console(near[0]), near[2]
             self.channel = Channel(near[1], awake=system is None)
+            theirs.close()
             ours.pop_all()
 
     def again(self) -> Emulator:

@@ -20,7 +20,7 @@ POLL_S = 0.005
 INIT_SAYS = (
     ("The system is going down", "init ends its programs"),
     ("Sent SIGKILL to all processes", "init ends the last of them"),
-    ("Requesting system poweroff", "the kernel switches off"),
+    ("Requesting system poweroff", "init waits, the kernel switches off"),
 )
 """Of busybox init (init/init.c), and what begins when it says so."""
 

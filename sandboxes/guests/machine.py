@@ -25,6 +25,12 @@ SECCOMP = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resou
 HARDENED = ("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", *SECCOMP)
 """Nothing that is not asked for."""
 
+TRACED = ("-trace", "fw_cfg_select", "-msg", "timestamp=on")
+"""When the machine is reset, and each time that the firmware asks for a file (docs/devel/tracing.rst).
+
+No event of QEMU's own run state: with one of those qboot starts a kernel that is not there yet (QEMU 7.2).
+"""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -33,6 +39,7 @@ class Machine:
     `devices` are further words for QEMU, and `cpu_model` another model than the one that is usual for the board.
     `stock`: as plain QEMU would make it, with its default board, firmware and devices, whatever `board` says.
     `containers`: it carries what its own containers need.
+    `trace`: QEMU logs when the processors begin and what the firmware loads, the kernel each of its own steps.
     """
 
     name: str
@@ -46,6 +53,7 @@ class Machine:
     cpu_model: str | None = None
     stock: bool = False
     containers: bool = False
+    trace: bool = False
 
     @property
     def firmware_name(self) -> str:
@@ -118,6 +126,7 @@ def arguments(machine: Machine, wiring: Wiring) -> list[str]:
         *(("-device", f"{board.balloon},id=balloon") if board.balloon else ()),
         *_network(machine),
         *machine.devices,
+        *(TRACED if machine.trace else ()),
     ]
 
 
@@ -146,6 +155,7 @@ def _stock_arguments(machine: Machine, wiring: Wiring) -> list[str]:
         *("-chardev", f"socket,id=console,fd={wiring.console}", "-serial", "chardev:console"),
         *("-chardev", f"socket,id=agent,fd={wiring.agent}", "-serial", "chardev:agent"),
         *("-chardev", f"socket,id=monitor,fd={wiring.monitor}", "-mon", "chardev=monitor,mode=control"),
+        *(TRACED if machine.trace else ()),
     ]
 
 

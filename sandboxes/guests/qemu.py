@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import socket
 import stat
 import subprocess
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from sandboxes.lifecycle import MARK, owner
 
 NOBODY = 65534
 KVM = Path("/dev/kvm")
+_TRACED = re.compile(r"\d+@\d+\.\d+:")
+"""How a line begins that is an event, not a complaint."""
 LOG_BYTES = 64 << 10
 
 
@@ -54,6 +58,7 @@ class Qemu:
                 if private:
                     punch_no_holes()
                 self.spawned_s = time.monotonic()
+                self.clock_s = time.time() - self.spawned_s
                 self.process = subprocess.Popen(
                     [program.name, *words],
                     executable=executable,
@@ -69,10 +74,12 @@ class Qemu:
                     extra_groups=groups,
                 )
                 ours.callback(self._kill)
+                weakref.finalize(self, _forgotten, self.process, os.getpid()).atexit = False
                 return self.process.pid
 
             self._cgroup = cgroup
             born_in(cgroup, spawn)
+            theirs.close()
             ours.pop_all()
 
     @property
@@ -87,18 +94,15 @@ class Qemu:
 
     def failure(self, status: int) -> str:
         """Why it ended with this status, and the first thing that it had to say; the rest is a consequence."""
-        self._log.seek(0)
-        said = (
-            self._log.read(4096)
-            .rstrip(b"\0")
-            .decode(errors="replace")
-            .split("\n")[0]
-            .removeprefix(f"{self._program}: ")
-            .strip()
-        )
+        complaint = next((line for line in self.log().splitlines() if not _TRACED.match(line)), "")
+        said = complaint.removeprefix(f"{self._program}: ").strip()
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
         why = said[:200] or memory_reason(self._cgroup)
         return f"QEMU {how} ({why})" if why else f"QEMU {how}"
+
+    def log(self) -> str:
+        """What QEMU wrote: complaints, and what it was told to trace."""
+        return os.pread(self._log.fileno(), LOG_BYTES, 0).rstrip(b"\0").decode(errors="replace")
 
     def close(self) -> None:
         """Killed and reaped."""
@@ -108,6 +112,13 @@ class Qemu:
     def _kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def _forgotten(process: subprocess.Popen[bytes], starter: int) -> None:
+    """Whoever was to own it was interrupted before; a forked child is not the one to end it."""
+    if os.getpid() == starter:
+        process.kill()
+        process.wait()
 
 
 def _log() -> int:

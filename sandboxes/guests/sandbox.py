@@ -10,6 +10,7 @@ from sandboxes.files import Content
 from sandboxes.guests.boxes.sandbox import GuestBox
 from sandboxes.guests.boxes.wanted import wanted
 from sandboxes.guests.controlled import ControlledGuest
+from sandboxes.guests.course import Course
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.inside import NAMESPACES, QUESTION, Inside, parse_answer, parse_namespaces
 from sandboxes.guests.machine import Machine
@@ -17,7 +18,7 @@ from sandboxes.guests.monitor import Monitor
 from sandboxes.guests.surface import surface
 from sandboxes.lifecycle import owner
 from sandboxes.limits import DEFAULT, Default, Room
-from sandboxes.model import Accelerator, Guest, ImageLayout, Namespaces, Surface
+from sandboxes.model import Accelerator, Boot, Guest, ImageLayout, Namespaces, Surface
 
 
 class GuestSandbox(ControlledGuest):
@@ -37,8 +38,10 @@ class GuestSandbox(ControlledGuest):
         started: str,
         boot_ms: float,
         start_ms: float,
+        course: Course | None = None,
     ) -> None:
         super().__init__(machine, emulator, monitor, started)
+        self._course = course
         self.accelerator, self.boot_ms, self.start_ms = how, boot_ms, start_ms
         owner().adopt(self)
 
@@ -85,6 +88,28 @@ class GuestSandbox(ControlledGuest):
             started=self.started,
         )
 
+    def boot(self) -> Boot:
+        """How it came to answer, stage by stage; of a traced boot also what its kernel called to begin.
+
+        Raises Unavailable for a boot without `trace=True`. Source: this machine's clock, QEMU's trace of what the
+        firmware asked for, and the log of the guest's kernel.
+        """
+        if self._course is None:
+            raise Unavailable(
+                f"Nobody looked when {self.name} booted.",
+                seen=f"it was started {self.started}, without a trace",
+                remedy="start one with sb.guest(cold=True, trace=True)",
+            )
+        return Boot(
+            guest=self.name,
+            started=self.started,
+            firmware=self._machine.firmware_name,
+            accelerator=self.accelerator,
+            stages=self._course.stages,
+            initcalls=self._course.initcalls,
+            host=host_kernel.host(),
+        )
+
     def surface(self) -> Surface:
         """What QEMU emulates for this guest, hence what it could attack. Raises SandboxGone."""
         return self._asked(lambda: surface(self._monitor))
@@ -123,9 +148,14 @@ class GuestSandbox(ControlledGuest):
         """The guest is gone: QEMU killed and reaped, its sockets closed. Closing again does nothing."""
         with self._closing:
             if not self._closed:
-                self._closed = True
-                self._end()
-                owner().release(self)
+                try:
+                    self._closed = True
+                    self._end()
+                except KeyboardInterrupt:
+                    self._end()
+                    raise
+                finally:
+                    owner().release(self)
 
     def _inside(self) -> Inside:
         answer = self.run(QUESTION)

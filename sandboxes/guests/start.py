@@ -43,6 +43,7 @@ def guest(
     architecture: str | None = None,
     containers: bool = False,
     cold: bool | str = False,
+    trace: bool = False,
     say: Say = print,
 ) -> GuestSandbox:
     """A guest answers. `accelerator` is "kvm", "tcg" or None: KVM when it works here, else tcg.
@@ -50,7 +51,7 @@ def guest(
     It goes on from a template: a guest of the same kind that was booted once and is kept (about 3 s, of which `say`
     hears; then 0.1 s). `cold=True`: it boots instead. `cold="stock"`: it boots on plain QEMU's default machine, with
     the distribution's compressed kernel and no words to tune it. Foreign guests always boot: their agent cannot give
-    them random numbers of their own.
+    them random numbers of their own. `trace=True`: QEMU and its kernel note how it boots, which boot() then tells.
 
     `memory` is at most half of this machine's, `cpus` at most its number. `network=True` adds a card whose other end is
     QEMU alone: neither this machine nor any other can be reached through it.
@@ -65,6 +66,7 @@ def guest(
     asked = None if accelerator is None else request.one_of("accelerator", accelerator, CHOICES)
     machine = _with_containers(machine) if request.yes_or_no("containers", containers) else machine
     boots = _boots(cold, machine)
+    traced = _traced(trace, boots, machine)
     kind = machine.board.architecture
     if kind is not X86_64:
         how = _emulated(kind, asked)
@@ -74,7 +76,7 @@ def guest(
         if machine.containers:
             prepare_runtime(say)
         how = choose_accelerator(kernel, asked)
-    machine = replace(machine, accelerator=how.name, stock=boots == "stock")
+    machine = replace(machine, accelerator=how.name, stock=boots == "stock", trace=traced)
     return started(machine, how, lambda one: linux(one, kernel), cold=boots is not None, say=say)
 
 
@@ -176,3 +178,17 @@ def _boots(cold: bool | str, machine: Machine) -> str | None:
             remedy="leave out board= and network=, or use cold=True",
         )
     return word
+
+
+def _traced(trace: bool, boots: str | None, machine: Machine) -> bool:
+    """Raises BadRequest for what does not boot, or not with a firmware that asks QEMU for its files."""
+    if not request.yes_or_no("trace", trace):
+        return False
+    if boots is None or machine.board.architecture is not X86_64:
+        raise BadRequest(
+            "trace",
+            "is of a boot, on x86-64.",
+            seen="another architecture" if boots else "a guest that goes on from a template",
+            remedy="add cold=True; boot() tells of a template without a trace",
+        )
+    return True

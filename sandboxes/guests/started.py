@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from sandboxes.errors import StartFailed
 from sandboxes.guests import template_cache
+from sandboxes.guests.course import Course, traced
 from sandboxes.guests.emulator import Emulator
-from sandboxes.guests.exchange import ChannelLost
+from sandboxes.guests.exchange import ChannelLost, Overdue
 from sandboxes.guests.kernels import Say
 from sandboxes.guests.machine import Machine
 from sandboxes.guests.monitor import Monitor, MonitorLost
@@ -48,10 +49,14 @@ def _booted(machine: Machine, how: Accelerator, system: Systems) -> GuestSandbox
         boot_ms = emulator.boot(what.boot_s)
         if boot_ms is None:
             raise not_started(machine, f"it did not answer within {what.boot_s:g} s", emulator)
+        start_ms = (time.monotonic() - begun) * 1000
         monitor = Monitor(emulator.monitor_end)
         word = "stock" if machine.stock else "cold"
-        return _sandbox(machine, how, emulator, monitor, word, begun, boot_ms)
-    except (ChannelLost, MonitorLost) as lost:
+        course = traced(emulator, boot_ms) if machine.trace else None
+        return GuestSandbox(
+            machine, how, emulator, monitor, started=word, boot_ms=boot_ms, start_ms=start_ms, course=course
+        )
+    except (ChannelLost, MonitorLost, Overdue) as lost:
         failure = not_started(machine, emulator.ended(wait_s=2.0) or str(lost), emulator)
         emulator.close()
         raise failure from lost
@@ -70,11 +75,14 @@ def _restored(machine: Machine, how: Accelerator, system: Systems, say: Say) -> 
         say(f"the template of this guest is of no use any more ({why}); making it anew")
         template_cache.forget(key)
         parts = _again(machine, _template(blueprint, key, system, say))
-    emulator, monitor, boot_ms = parts
-    return _sandbox(machine, how, emulator, monitor, "template", begun, boot_ms)
+    emulator, monitor, course = parts
+    boot_ms, start_ms = course.stages[-1].end_ms, (time.monotonic() - begun) * 1000
+    return GuestSandbox(
+        machine, how, emulator, monitor, started="template", boot_ms=boot_ms, start_ms=start_ms, course=course
+    )
 
 
-def _again(machine: Machine, fresh: Template) -> tuple[Emulator, Monitor, float]:
+def _again(machine: Machine, fresh: Template) -> tuple[Emulator, Monitor, Course]:
     try:
         return restored(machine, fresh)
     except NotRestored as why:
@@ -100,10 +108,3 @@ def _template(blueprint: Machine, key: str, system: Systems, say: Say) -> Templa
         f"{system(blueprint).kernel.parent.name}"
     )
     return template_cache.template(key, what, make, say)
-
-
-def _sandbox(
-    machine: Machine, how: Accelerator, emulator: Emulator, monitor: Monitor, word: str, begun: float, boot_ms: float
-) -> GuestSandbox:
-    start_ms = (time.monotonic() - begun) * 1000
-    return GuestSandbox(machine, how, emulator, monitor, started=word, boot_ms=boot_ms, start_ms=start_ms)

@@ -17,6 +17,9 @@ KERNEL_WORDS = (
 )
 """Documentation/admin-guide/kernel-parameters.rst."""
 
+TRACE_WORDS = ("initcall_debug", "log_buf_len=1M")
+"""The kernel notes when each of its initcalls begins and ends, in its log: a console would be slowed by that."""
+
 BOOT_S = 60.0
 """Many times what any of them takes, foreign ones too: a busy machine may be that slow."""
 
@@ -55,9 +58,10 @@ def linux(machine: Machine, kernel: GuestKernel) -> System:
     Raises GuestUnavailable as initramfs() does.
     """
     archive = _archive(kernel, network=machine.network, containers=machine.containers)
+    traced = TRACE_WORDS if machine.trace else ()
     if machine.stock:
-        return System(kernel.bzimage, (Loaded(archive),), ("console=ttyS0",), BOOT_S)
-    return System(kernel.image, (Loaded(archive),), linux_words(machine), BOOT_S)
+        return System(kernel.bzimage, (Loaded(archive),), ("console=ttyS0", *traced), BOOT_S)
+    return System(kernel.image, (Loaded(archive),), (*traced, *linux_words(machine)), BOOT_S)
 
 
 def linux_words(machine: Machine) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def template(key: str, what: str, make: Callable[[], Template], say: Say) -> Tem
     When there is no room to keep it on disk, `say` hears so, and it lives as long as this process.
     Raises what `make` raises.
     """
-    place = (_folder(), key)
+    place = (templates_folder(), key)
     if found := _held(place):
         return found
     with locked(f"template-{key}"):
@@ -74,14 +74,21 @@ def template(key: str, what: str, make: Callable[[], Template], say: Say) -> Tem
 def forget(key: str) -> None:
     """It is neither in this process's memory nor on disk."""
     with _holding:
-        _loaded.pop((_folder(), key), None)
-    _remove(_folder() / key)
+        _loaded.pop((templates_folder(), key), None)
+    _remove(templates_folder() / key)
 
 
 def templates() -> tuple[GuestTemplate, ...]:
     """Those on disk, the most recently used first."""
-    found = [one for folder in _folder().glob("[0-9a-f]*") if (one := _record(folder))]
+    found = [one for folder in templates_folder().glob("[0-9a-f]*") if (one := _record(folder))]
     return tuple(sorted(found, key=lambda one: one.used, reverse=True))
+
+
+def templates_folder() -> Path:
+    """Where they are kept; only this user may enter it."""
+    folder = guests_folder() / "templates"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def remove_templates() -> int:
@@ -89,7 +96,7 @@ def remove_templates() -> int:
     found = templates()
     for one in found:
         forget(one.key)
-    for left in _folder().glob(".*-*"):
+    for left in templates_folder().glob(".*-*"):
         shutil.rmtree(left, ignore_errors=True)
     return len(found)
 
@@ -103,7 +110,7 @@ def _held(place: tuple[Path, str]) -> Template | None:
 
 def _kept(key: str) -> Template | None:
     """From disk; what is damaged goes."""
-    folder = _folder() / key
+    folder = templates_folder() / key
     try:
         found = loaded(folder)
         with contextlib.suppress(OSError):  # where it may only be read
@@ -119,17 +126,17 @@ def _made(key: str, what: str, make: Callable[[], Template], say: Say) -> Templa
     try:
         _keep(key, what, fresh)
     except OSError as error:
-        say(f"the template is not kept for the next time: {error.strerror} in {_folder()}")
+        say(f"the template is not kept for the next time: {error.strerror} in {templates_folder()}")
     return fresh
 
 
 def _keep(key: str, what: str, fresh: Template) -> None:
     """Whole or not at all. Raises OSError."""
-    _remove(_folder() / key)
-    folder = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=_folder()))
+    _remove(templates_folder() / key)
+    folder = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=templates_folder()))
     try:
         fresh.save(folder, what)
-        folder.rename(_folder() / key)
+        folder.rename(templates_folder() / key)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -142,7 +149,7 @@ def _trim(fresh: str) -> None:
     for number, one in enumerate(templates()):
         left_bytes -= one.size_bytes
         if one.key != fresh and (number >= MOST or left_bytes < 0):
-            _remove(_folder() / one.key)
+            _remove(templates_folder() / one.key)
 
 
 def _remove(folder: Path) -> None:
@@ -165,12 +172,6 @@ def _record(folder: Path) -> GuestTemplate | None:
         return GuestTemplate(folder.name, str(what), size_bytes, used)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _folder() -> Path:
-    folder = guests_folder() / "templates"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def _build(program: Path) -> list[object]:

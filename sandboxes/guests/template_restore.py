@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 
+from sandboxes.guests.course import Course, Stopwatch
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.exchange import ChannelLost, Overdue
 from sandboxes.guests.machine import Machine
@@ -20,12 +21,13 @@ class NotRestored(Exception):
     """QEMU or the guest did not take it; the text says why."""
 
 
-def restored(machine: Machine, template: Template) -> tuple[Emulator, Monitor, float]:
-    """The guest answers, and the milliseconds since its QEMU was spawned. Raises NotRestored; nothing is left then."""
+def restored(machine: Machine, template: Template) -> tuple[Emulator, Monitor, Course]:
+    """The guest answers, and how it came to that. Raises NotRestored; nothing is left then."""
     emulator = Emulator(machine, None, memory=template.memory)
+    watch = Stopwatch(emulator.qemu.spawned_s)
     try:
-        monitor = _taken_over(emulator, template, machine.name)
-        return emulator, monitor, (time.monotonic() - emulator.qemu.spawned_s) * 1000
+        monitor = _taken_over(emulator, template, machine.name, watch)
+        return emulator, monitor, watch.course
     except (ChannelLost, MonitorLost, Overdue) as lost:
         why = emulator.ended(wait_s=2.0) or str(lost) or "its agent did not answer"
         emulator.close()
@@ -40,15 +42,18 @@ def identify(emulator: Emulator, name: str) -> None:
     emulator.channel.identify(name, secrets.token_hex(16), secrets.token_bytes(SEED_BYTES), time.time_ns())
 
 
-def _taken_over(emulator: Emulator, template: Template, name: str) -> Monitor:
+def _taken_over(emulator: Emulator, template: Template, name: str, watch: Stopwatch) -> Monitor:
     monitor = Monitor(emulator.monitor_end)
+    watch.lap("QEMU process")
     try:
         devices = template.devices_from_the_start()
         try:
             monitor.restore_devices(devices)
         finally:
             os.close(devices)
+        watch.lap("state restored")
         identify(emulator, name)
+        watch.lap("identity and first answer")
         return monitor
     except BaseException:
         monitor.close()

@@ -6,6 +6,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 
 from sandboxes.model.activity import Activity
 from sandboxes.model.bare import BareContainer, Difference, Leak, Step
+from sandboxes.model.boots import Boot, Initcall
 from sandboxes.model.boxes import GuestContainer, Level
 from sandboxes.model.cgroups import (
     CgroupDetails,
@@ -71,6 +72,7 @@ __all__ = [
     "BareContainer",
     "Blob",
     "BlockDevice",
+    "Boot",
     "BuildStep",
     "CapabilitySets",
     "CgroupDetails",
@@ -99,6 +101,7 @@ __all__ = [
     "IdRange",
     "ImageContents",
     "ImageLayout",
+    "Initcall",
     "Inventory",
     "IoLimit",
     "IoStat",

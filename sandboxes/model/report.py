@@ -9,6 +9,7 @@ from sandboxes.model.engines import Engine, Tier
 from sandboxes.model.guests import Accelerator
 from sandboxes.model.machine import Host
 from sandboxes.model.pools import PoolCost
+from sandboxes.model.templates import GuestTemplate
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Report:
 
     `tiers` are the ways to an engine, best first. `guest` names the parts of a guest: qemu_version, kernel, firmware.
     `date` is the minute of the look, ISO 8601, UTC.
+    `templates` are the booted guests that are kept on disk in `templates_folder`, for others to go on from.
     `pools` is what waits in warm pools of this user, in whichever process, and what that costs.
     """
 
@@ -37,3 +39,5 @@ class Report:
     date: str
     tiers: tuple[Tier, ...] = ()
     pools: tuple[PoolCost, ...] = ()
+    templates: tuple[GuestTemplate, ...] = ()
+    templates_folder: str = ""

@@ -30,11 +30,15 @@ class BalloonChange:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of an end: from `begin_ms` to `end_ms` after it was asked for."""
+    """A part of a start or an end: from `begin_ms` to `end_ms` after that began."""
 
     name: str
     begin_ms: float
     end_ms: float
+
+    @property
+    def duration_ms(self) -> float:
+        return self.end_ms - self.begin_ms
 
 
 @dataclass(frozen=True)

@@ -11,5 +11,17 @@ from sandboxes.view.matrix import namespaces
 from sandboxes.view.panel import limits
 from sandboxes.view.quiz import quiz
 from sandboxes.view.stamps import stamp
+from sandboxes.view.waterfall import waterfall
 
-__all__ = ["checks", "layers", "limits", "measurement", "namespaces", "quiz", "stamp", "twin", "verdict"]
+__all__ = [
+    "checks",
+    "layers",
+    "limits",
+    "measurement",
+    "namespaces",
+    "quiz",
+    "stamp",
+    "twin",
+    "verdict",
+    "waterfall",
+]

@@ -21,7 +21,7 @@ function layerBlock(h, layer, number) {
     button.setAttribute("aria-expanded", String(!facts.hidden));
     button.querySelector(".bnd-fold").textContent = facts.hidden ? "+" : "−";
   });
-  return h("div", { class: `bnd-block bnd-shape-${number}` }, button, facts);
+  return h("div", { class: `bnd-block bnd-shape-${number % 8}` }, button, facts);
 }
 
 const crossing = (h, layer) => h("p", { class: layer.edge ? "bnd-crossing bnd-edge" : "bnd-crossing" },

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from sandboxes.model import Guest
+from sandboxes.model import Guest, Hypervisor
 from sandboxes.view.assets import script, stylesheet
 from sandboxes.view.recorded import recorded
 from sandboxes.view.stack import layers_of
@@ -24,10 +24,10 @@ class LayerStack(anywidget.AnyWidget):
     provenance = traitlets.Unicode().tag(sync=True)
 
 
-def layers(guest: Guest) -> LayerStack:
-    """Draws one guest from its facts; nothing is read again."""
+def layers(guest: Guest, below: Hypervisor) -> LayerStack:
+    """Draws one guest from its facts() and its hypervisor(); nothing is read again."""
     return LayerStack(
-        layers=[asdict(layer) for layer in layers_of(guest)],
+        layers=[asdict(layer) for layer in layers_of(guest, below)],
         caption=f"The layers of the running guest {guest.name}, from its processes down to the hardware. "
         "Press a layer to see its facts and where each was read.",
         provenance=str(recorded(guest.host, accelerator=guest.accelerator)),

@@ -22,7 +22,8 @@ from sandboxes.view import figures
 from sandboxes.view.matrix import NamespaceTable
 from tests.unit.test_view_figures import NEAR
 from tests.unit.test_view_limits import FakeBox
-from tests.unit.test_view_tables import BOXED, GUEST, HOST, IN_GUEST, ON_HOST, TCG, Report, results
+from tests.unit.test_view_tables import BELOW, BOXED, GUEST, HOST, IN_GUEST, ON_HOST, TCG, Report, results
+from tests.unit.test_view_waterfall import COLD, RESTORED
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -71,7 +72,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 def page_html() -> str:
     panel = view.limits(FakeBox()).play([(0, {"cpus": 0.5}), (0.2, "load")], seconds=0.6)  # type: ignore[arg-type]
-    widgets = {"namespaces": table(), "layers": view.layers(GUEST), "limits": panel}
+    widgets = {"namespaces": table(), "layers": view.layers(GUEST, BELOW), "limits": panel}
     recorded = embed_data(views=list(widgets.values()), drop_defaults=False)
     parts = [f'<section id="{name}">{html}</section>' for name, html in static_views().items()]
     for name, spec in zip(widgets, recorded["view_specs"], strict=True):
@@ -95,6 +96,7 @@ def static_views() -> dict[str, str]:
         "stamp": view.stamp(Report()),
         "twin": view.twin(Twin("uname -sr", results("Linux\n6.18\n", "Linux\n6.18\n", "Linux\n6.1\n"), (1,))),
         "verdict": view.verdict(Verdict("c", "A claim.", "holds", "3 ms", "below 5 ms", "one host", ("a", "b"))),
+        "waterfall": view.waterfall(COLD, RESTORED),
         "checks": view.checks([Check("A task", False, "0", "1", "because", "try")]),
     }
     bundles: list[dict[str, Any]] = []

@@ -41,6 +41,7 @@ def test_doctor_gives_data_under_stable_keys() -> None:
         "pools",
         "ports",
         "problems",
+        "templates",
     }
     assert set(found) == keys
     assert done.returncode == (1 if found["problems"] else 0)

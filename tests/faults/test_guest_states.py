@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -10,12 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sandboxes import kernel
 from sandboxes.errors import SandboxGone, Unavailable
 from sandboxes.guests import GuestSandbox, guest, monitor
+from sandboxes.guests.qemu import Qemu
 from sandboxes.lifecycle import guard
 from sandboxes.model import CgroupLimits
 from tests.machine import until_gone
@@ -98,6 +101,45 @@ def test_an_interrupted_snapshot_leaves_a_running_guest_and_no_file(vm: GuestSan
     with vm.snapshot() as snapshot:
         vm.rollback(snapshot)
     assert vm.run("echo still here").stdout == "still here\n"
+
+
+def test_an_interrupt_while_a_guest_is_closed_leaves_nothing_of_it(
+    vm: GuestSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot, console = vm.snapshot(), vm._emulator.console
+    close = console.close
+
+    def interrupted() -> None:
+        monkeypatch.setattr(console, "close", close)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(console, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        vm.close()
+    assert snapshot.state is None
+    assert vm._emulator.monitor_end.fileno() == -1
+
+
+def test_a_rollback_that_is_interrupted_leaves_a_guest_that_runs(
+    vm: GuestSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = vm._emulator.close
+
+    def interrupted() -> None:
+        close()
+        raise KeyboardInterrupt
+
+    with vm.snapshot() as snapshot:
+        monkeypatch.setattr(vm._emulator, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            vm.rollback(snapshot)
+    assert vm.run("echo here").stdout == "here\n"
+
+
+def test_a_qemu_that_nobody_came_to_own_is_ended() -> None:
+    pid = Qemu(Path("/bin/sleep"), ["1000"], [], "tcg").pid
+    gc.collect()
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_a_guest_that_dies_while_it_is_saved_says_so(vm: GuestSandbox) -> None:

@@ -311,7 +311,7 @@ def test_a_stopped_guest_was_asked_by_its_power_button() -> None:
         "power button",
         "init ends its programs",
         "init ends the last of them",
-        "the kernel switches off",
+        "init waits, the kernel switches off",
     ]
     ends = [one.end_ms for one in ended.stages]
     assert ends == sorted(ends)

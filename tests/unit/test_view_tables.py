@@ -11,16 +11,26 @@ from sandboxes.model import (
     EMULATED,
     NAMESPACE_KINDS,
     Accelerator,
+    AddressSpace,
+    CapabilitySets,
     Check,
+    EmulatorProcess,
     Engine,
+    Footprint,
     Guest,
     Host,
+    Hypervisor,
+    MemoryRange,
+    Migration,
     Namespaces,
+    Privileges,
     Process,
     Result,
     Thread,
+    Translation,
     Twin,
     Verdict,
+    VirtualCpu,
 )
 from sandboxes.view import checks, namespaces, stamp, twin, verdict
 from sandboxes.view.cards import VERDICT_SHAPES
@@ -181,23 +191,73 @@ GUEST = Guest(
 )
 
 
-def test_a_guest_has_six_layers_from_its_programs_to_the_hardware() -> None:
-    names = [layer.name for layer in layers_of(GUEST)]
-    assert names == ["Guest processes", "Guest kernel", "Virtual devices", "QEMU process", "Host kernel", "Hardware"]
+BELOW = Hypervisor(
+    name="vm",
+    status="running",
+    qemu_version="7.2.1",
+    board="pc-q35-7.2",
+    cpu_model="max",
+    memory_bytes=256 << 20,
+    cpus=(VirtualCpu(0, GUEST.threads[1]),),
+    address_spaces=(AddressSpace(("cpu-memory-0",), (MemoryRange(0xFFFF0000, 0xFFFFFFFF, "rom", "pc.bios"),)),),
+    devices=(),
+    pci=(),
+    virtio=(),
+    blocks=(),
+    migration=Migration("none", None, None, None),
+    translation=Translation(4 << 20, 256 << 20, 6782, 18.5, 1, 0),
+    process=EmulatorProcess(
+        process=GUEST.process,
+        threads=GUEST.threads,
+        cpu_ms=1512.0,
+        memory=Footprint(210 << 20, 200 << 20, 0, 200 << 20, 0),
+        descriptors=(),
+        privileges=Privileges(65534, 65534, CapabilitySets((), (), (), (), ()), "filter", 1, True, (), ()),
+        cgroup=None,
+    ),
+)
+VIRTUAL = replace(GUEST, accelerator=Accelerator("kvm", "a guest booted"))
+BELOW_VIRTUAL = replace(BELOW, translation=None)
 
 
-def test_kernel_threads_are_not_counted_as_programs() -> None:
-    programs = layers_of(GUEST)[0]
-    assert programs.summary == "1 program: init"
+def test_an_emulated_guest_has_nine_layers_from_its_programs_to_the_hardware() -> None:
+    above = ["Guest processes", "Init", "Guest kernel"]
+    qemu = ["Firmware", "Virtual devices", "QEMU process", "Emulator (TCG)"]
+    assert [layer.name for layer in layers_of(GUEST, BELOW)] == [*above, *qemu, "Host kernel", "Hardware"]
+
+
+def test_a_guest_under_kvm_has_no_emulator() -> None:
+    names = [layer.name for layer in layers_of(VIRTUAL, BELOW_VIRTUAL)]
+    assert "Emulator (TCG)" not in names and len(names) == 8
+
+
+def test_kernel_threads_and_init_are_not_counted_as_programs() -> None:
+    shell = process(40, 1, "sh")
+    seen = replace(GUEST, inside_processes=(*GUEST.inside_processes, shell))
+    programs = layers_of(seen, BELOW)[0]
+    assert programs.summary == "1 program: sh"
     assert [fact.value for fact in programs.facts if fact.name == "kernel threads"] == ["2"]
 
 
 def test_every_fact_says_where_it_was_read() -> None:
-    assert all(fact.source for layer in layers_of(GUEST) for fact in layer.facts)
+    assert all(fact.source for layer in layers_of(GUEST, BELOW) for fact in layer.facts)
+
+
+def test_the_firmware_is_where_the_guests_processor_sees_it() -> None:
+    firmware = next(layer for layer in layers_of(GUEST, BELOW) if layer.name == "Firmware")
+    assert "64 KiB from 0xffff0000" in [fact.value for fact in firmware.facts]
+
+
+def test_what_qemu_says_now_is_drawn_not_what_was_asked_for() -> None:
+    devices = next(
+        layer
+        for layer in layers_of(GUEST, replace(BELOW, memory_bytes=128 << 20, board="pc-i440fx-7.2"))
+        if layer.name == "Virtual devices"
+    )
+    assert {"128 MiB", "pc-i440fx-7.2"} <= {fact.value for fact in devices.facts}
 
 
 def test_only_an_emulated_guest_carries_the_warning() -> None:
-    virtual = replace(GUEST, accelerator=Accelerator("kvm", "a guest booted"))
-    assert EMULATED in [layer.badge for layer in layers_of(GUEST)]
-    assert EMULATED not in [layer.badge for layer in layers_of(virtual)]
-    assert any("ioctl(KVM_RUN)" in layer.crossing for layer in layers_of(virtual))
+    assert EMULATED in [layer.badge for layer in layers_of(GUEST, BELOW)]
+    assert EMULATED not in [layer.badge for layer in layers_of(VIRTUAL, BELOW_VIRTUAL)]
+    assert any("ioctl(KVM_RUN)" in layer.crossing for layer in layers_of(VIRTUAL, BELOW_VIRTUAL))
