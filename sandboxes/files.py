@@ -43,6 +43,26 @@ def archive(contents: Mapping[str, Content], field: str) -> bytes:
     return buffer.getvalue()
 
 
+def packed(contents: Mapping[str, Content] | None, places: Mapping[str, object], profile: str) -> bytes:
+    """The tar of `files`, empty for none. `places` are all that can be written in a container of that profile; none
+    named: everywhere. Raises BadRequest.
+    """
+    if contents is None or contents == {}:
+        return b""
+    if not isinstance(contents, Mapping):
+        raise BadRequest("files", "is no table.", seen=repr(contents)[:80], remedy='{"/tmp/notes.txt": "text"}')
+    tar = archive(contents, "files")
+    outside = [path for path in contents if places and not writable(path, places)]
+    if outside:
+        raise BadRequest(
+            "files",
+            f"cannot be written there: a container of the {profile} profile has a read-only root.",
+            seen=", ".join(outside)[:120],
+            remedy=f'a path below {" or ".join(places)}, or profile="open"',
+        )
+    return tar
+
+
 def path_inside(field: str, path: str) -> PurePosixPath:
     """An absolute path that names something below the root. Raises BadRequest."""
     if not isinstance(path, str) or "\0" in path or not path.startswith("/") or len(path) > 4000:

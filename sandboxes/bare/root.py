@@ -10,7 +10,7 @@ import tarfile
 import threading
 from pathlib import Path
 
-from sandboxes.containers.images.busybox import busybox_image
+from sandboxes.busybox import busybox_image
 from sandboxes.lifecycle import owner
 
 _unpacking = threading.Lock()

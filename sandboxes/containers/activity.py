@@ -8,66 +8,20 @@ from sandboxes import kernel, model
 from sandboxes.containers.members import PROC
 from sandboxes.kernel import Cgroup
 
-Pair = tuple[int, int]
-
 
 def between(cgroup: Cgroup, init_pid: int, interval_s: float) -> model.Activity:
     """Two readings, `interval_s` apart. Raises SandboxGone, Unavailable."""
     before = _read(cgroup, init_pid)
     time.sleep(interval_s)
-    return rates(before, _read(cgroup, init_pid))
+    return kernel.rates(before, _read(cgroup, init_pid))
 
 
-Reading = tuple[model.CgroupSample, Pair | None, Pair | None]
-"""A sample, bytes read and written on block devices, bytes received and sent."""
+def _read(cgroup: Cgroup, init_pid: int) -> kernel.Reading:
+    return kernel.sample(cgroup), kernel.disk_bytes(kernel.details(cgroup).io), _net(init_pid)
 
 
-def rates(before: Reading, after: Reading) -> model.Activity:
-    """What lies between two readings."""
-    passed_s = after[0].at_s - before[0].at_s
-    old, new = before[0].cpu, after[0].cpu
-    periods = new.periods - old.periods
-    disk, net = _per_s(before[1], after[1], passed_s), _per_s(before[2], after[2], passed_s)
-    return model.Activity(
-        interval_s=passed_s,
-        cores=(new.usage_usec - old.usage_usec) / 1e6 / passed_s,
-        throttled=(new.throttled_periods - old.throttled_periods) / periods if periods else None,
-        memory_bytes=after[0].memory.current_bytes,
-        processes=after[0].pids.current,
-        read_bytes_per_s=disk[0],
-        written_bytes_per_s=disk[1],
-        received_bytes_per_s=net[0],
-        sent_bytes_per_s=net[1],
-    )
-
-
-def parse_interfaces(dev: str) -> Pair:
-    """Bytes received and sent by all interfaces but loopback, from /proc/PID/net/dev (proc_pid_net(5))."""
-    rows = [line.partition(":") for line in dev.splitlines()[2:]]
-    counters = [fields.split() for name, _, fields in rows if name.strip() != "lo"]
-    return sum(int(row[0]) for row in counters), sum(int(row[8]) for row in counters)
-
-
-def _read(cgroup: Cgroup, init_pid: int) -> Reading:
-    return kernel.sample(cgroup), _disk(cgroup), _net(init_pid)
-
-
-def _disk(cgroup: Cgroup) -> Pair | None:
-    """Bytes read and written, on all devices together."""
-    devices = kernel.details(cgroup).io
-    if devices is None:
-        return None
-    return sum(one.read_bytes for one in devices), sum(one.write_bytes for one in devices)
-
-
-def _net(init_pid: int) -> Pair | None:
+def _net(init_pid: int) -> tuple[int, int] | None:
     try:
-        return parse_interfaces((PROC / str(init_pid) / "net/dev").read_text())
+        return kernel.parse_interfaces((PROC / str(init_pid) / "net/dev").read_text())
     except OSError:
         return None
-
-
-def _per_s(before: Pair | None, after: Pair | None, passed_s: float) -> tuple[float | None, float | None]:
-    if before is None or after is None:
-        return None, None
-    return (after[0] - before[0]) / passed_s, (after[1] - before[1]) / passed_s

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from sandboxes import model, request
+from sandboxes.busybox import LABEL
 from sandboxes.containers import podman, private, reader, rootless
 from sandboxes.containers.client import Engine
-from sandboxes.containers.images.busybox import LABEL
 from sandboxes.containers.launch import found_programs, said
 from sandboxes.errors import EngineUnavailable
 from sandboxes.lifecycle import Owner, owner

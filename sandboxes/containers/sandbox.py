@@ -12,13 +12,14 @@ from sandboxes.containers import command, door
 from sandboxes.containers.finding import engine
 from sandboxes.containers.images.image import EngineImage
 from sandboxes.containers.job import Job
-from sandboxes.containers.limits import DEFAULT, IO, Default, changed_limits, limits, resources
+from sandboxes.containers.limits import limits, resources
 from sandboxes.containers.networks import Network
 from sandboxes.containers.output import Streams
 from sandboxes.containers.reached import ReachedContainer
 from sandboxes.containers.terminal import Terminal
 from sandboxes.containers.wanted import wanted
 from sandboxes.errors import BadRequest, StartFailed
+from sandboxes.limits import DEFAULT, IO, Default, changed_limits
 from sandboxes.output import Told
 from sandboxes.setting import setting
 from sandboxes.unread import MOST_CELLS

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sandboxes import kernel
+from sandboxes.busybox import READER
 from sandboxes.containers.client import Engine
-from sandboxes.containers.images.busybox import READER
 from sandboxes.containers.passage import inside_pid
 from sandboxes.errors import LimitIgnored, StartFailed
 from sandboxes.kernel import Cgroup

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from sandboxes.containers.profile import HARDENED
 from sandboxes.containers.service_wanted import Rolling, Version, WantedService
 from sandboxes.model import Limits
+from sandboxes.profile import HARDENED
 
 VERSION = "boundaries.version"
 """Label on each task's container: which version of the service it runs."""

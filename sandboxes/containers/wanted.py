@@ -11,12 +11,14 @@ from typing import Any
 
 from sandboxes import files, request
 from sandboxes.containers.images.image import EngineImage
-from sandboxes.containers.limits import DEFAULT, Default, default_or_asked, resources
+from sandboxes.containers.limits import resources, room
 from sandboxes.containers.networks import Network
-from sandboxes.containers.profile import PROFILES, Profile
 from sandboxes.containers.scratch import PLACE as SCRATCH
 from sandboxes.errors import BadRequest
+from sandboxes.files import packed
+from sandboxes.limits import DEFAULT, Default
 from sandboxes.model import Limits
+from sandboxes.profile import PROFILES, Profile
 from sandboxes.setting import environment
 
 MOST_NETWORKS = 8
@@ -75,7 +77,7 @@ def wanted(
     name: str | None = None,
 ) -> Wanted:
     """Raises BadRequest, naming the argument; nothing has been started then."""
-    limits, asked = default_or_asked(memory, cpus, pids, io, cpu_shares)
+    limits, asked = room().default_or_asked(memory, cpus, pids, io, cpu_shares)
     chosen = PROFILES[request.one_of("profile", profile, PROFILES)]
     joined = _networks(network)
     named = image.name if isinstance(image, EngineImage) else image
@@ -87,7 +89,7 @@ def wanted(
         profile=chosen,
         inner=network is True,
         networks=joined,
-        files=_files(files, chosen, scratch=limits.io),
+        files=packed(files, _places(chosen, scratch=limits.io), chosen.name),
         env=environment(env),
         ports=_ports(ports, reachable=network is True or bool(joined)),
     )
@@ -108,22 +110,9 @@ def _networks(network: bool | Network | Sequence[Network]) -> tuple[Network, ...
     return tuple(found)
 
 
-def _files(contents: Mapping[str, files.Content] | None, profile: Profile, *, scratch: bool) -> bytes:
-    if contents is None or contents == {}:
-        return b""
-    if not isinstance(contents, Mapping):
-        raise BadRequest("files", "is no table.", seen=repr(contents)[:80], remedy='{"/tmp/notes.txt": "text"}')
-    packed = files.archive(contents, "files")
-    places = {**profile.writable, **({SCRATCH: ""} if scratch else {})}
-    outside = [path for path in contents if profile.writable and not files.writable(path, places)]
-    if outside:
-        raise BadRequest(
-            "files",
-            f"cannot be written there: a container of the {profile.name} profile has a read-only root.",
-            seen=", ".join(outside)[:120],
-            remedy=f'a path below {" or ".join(places)}, or profile="open"',
-        )
-    return packed
+def _places(profile: Profile, *, scratch: bool) -> Mapping[str, object]:
+    """What can be written; empty: everywhere."""
+    return {**profile.writable, SCRATCH: ""} if profile.writable and scratch else profile.writable
 
 
 def _ports(ports: Mapping[int, int | None] | None, *, reachable: bool) -> dict[int, int | None]:

@@ -19,6 +19,7 @@ from sandboxes.syscall import syscall_program
 
 _INSIDE = Path(__file__).with_name("inside")
 _FOR_NETWORK = ("failover.ko", "net_failover.ko", "virtio_net.ko")
+_FOR_CONTAINERS = ("overlay.ko",)
 _FOLDERS = (
     "bin",
     "sbin",
@@ -38,15 +39,19 @@ _FOLDERS = (
 )
 
 
-def initramfs(kernel: GuestKernel, *, network: bool) -> Path:
+def initramfs(kernel: GuestKernel, *, network: bool, containers: bytes = b"") -> Path:
     """An archive in the cache, named by its content; built when it is not there (about 20 ms).
+
+    `containers` is the archive that containers need inside: the kernel unpacks one after the other, and a later file
+    takes the place of an earlier one (buffer-format.rst).
 
     Raises GuestUnavailable when there is no static busybox on this machine, or no compiler for the agent in the cache.
     """
     programs = _foreign_programs(kernel.busybox) if kernel.busybox else _own_programs()
-    needed = [name for name in kernel.modules if network or name not in _FOR_NETWORK]
+    unneeded = (*(() if network else _FOR_NETWORK), *(() if containers else _FOR_CONTAINERS))
+    needed = [name for name in kernel.modules if name not in unneeded]
     modules = {name: (kernel.folder / name).read_bytes() for name in needed}
-    data = archive(_entries(programs, modules))
+    data = archive(_entries(programs, modules)) + containers
     path = guests_folder() / "initramfs" / f"{hashlib.sha256(data).hexdigest()}.cpio"
     if not path.is_file() or path.stat().st_size != len(data):
         put(path, data)

@@ -74,7 +74,7 @@ def parse_answer(answer: str) -> Inside:
         cpu=parse_cpu(cpu),
         memory_bytes=parse_memory_total(memory),
         namespaces=parse_links(links.splitlines()),
-        processes=_processes(status, cmdline, int(asker)),
+        processes=tuple(one for one in parse_processes(status, cmdline) if int(asker) not in (one.pid, one.ppid)),
     )
 
 
@@ -86,14 +86,19 @@ def parse_cpu(cpuinfo: str) -> str:
     return ", ".join(f"{name} {found[name]}" for name in _CPU_FIELDS if name in found)
 
 
-def _processes(status: str, cmdline: str, asker: int) -> tuple[Process, ...]:
+def parse_statuses(status: str) -> dict[int, str]:
+    """Pid -> the lines that grep -H printed of /proc/PID/status."""
     texts: dict[int, str] = {}
     for pid, line in _STATUS.findall(status):
         texts[int(pid)] = texts.get(int(pid), "") + line + "\n"
+    return texts
+
+
+def parse_processes(status: str, cmdline: str) -> tuple[Process, ...]:
+    """From what grep -H printed of /proc/PID/status, and head -v of /proc/PID/cmdline, without what has ended."""
     commands = {int(pid): command for pid, command in _CMDLINE.findall(cmdline)}
-    seen = [
+    return tuple(
         parse_process(text, commands.get(pid, ""))
-        for pid, text in sorted(texts.items())
+        for pid, text in sorted(parse_statuses(status).items())
         if "Threads:" in text and not is_zombie(text)
-    ]
-    return tuple(process for process in seen if asker not in (process.pid, process.ppid))
+    )

@@ -23,9 +23,9 @@ from sandboxes.guests.compressed import expanded, kernel_inside
 from sandboxes.guests.elf import has_pvh_entry
 from sandboxes.lifecycle.cache import put, sha256
 
-MODULES = ("button", "evdev", "virtio_pci", "virtio_balloon", "virtio_net")
-"""For the power button, the balloon and a network card, as far as a kernel has left them out of itself; they pull in
-what they depend on."""
+MODULES = ("button", "evdev", "virtio_pci", "virtio_balloon", "virtio_net", "overlay")
+"""For the power button, the balloon, a network card and containers' file systems, as far as a kernel has left them out
+of itself; they pull in what they depend on."""
 
 NOTE = f"kernel-{hashlib.sha256(' '.join(MODULES).encode()).hexdigest()[:8]}.json"
 """A kernel that was kept with other modules is another one."""

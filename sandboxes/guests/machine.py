@@ -38,6 +38,7 @@ class Machine:
 
     `devices` are further words for QEMU, and `cpu_model` another model than the one that is usual for the board.
     `stock`: as plain QEMU would make it, with its default board, firmware and devices, whatever `board` says.
+    `containers`: it carries what its own containers need.
     `trace`: QEMU logs when the processors begin and what the firmware loads, the kernel each of its own steps.
     """
 
@@ -51,6 +52,7 @@ class Machine:
     devices: tuple[str, ...] = ()
     cpu_model: str | None = None
     stock: bool = False
+    containers: bool = False
     trace: bool = False
 
     @property

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sandboxes import kernel as host_kernel
 from sandboxes.errors import Unavailable
+from sandboxes.files import Content
+from sandboxes.guests.boxes.sandbox import GuestBox
+from sandboxes.guests.boxes.wanted import wanted
 from sandboxes.guests.controlled import ControlledGuest
 from sandboxes.guests.course import Course
 from sandboxes.guests.emulator import Emulator
@@ -12,7 +17,8 @@ from sandboxes.guests.machine import Machine
 from sandboxes.guests.monitor import Monitor
 from sandboxes.guests.surface import surface
 from sandboxes.lifecycle import owner
-from sandboxes.model import Accelerator, Boot, Guest, Namespaces, Surface
+from sandboxes.limits import DEFAULT, Default, Room
+from sandboxes.model import Accelerator, Boot, Guest, ImageLayout, Namespaces, Surface
 
 
 class GuestSandbox(ControlledGuest):
@@ -107,6 +113,36 @@ class GuestSandbox(ControlledGuest):
     def surface(self) -> Surface:
         """What QEMU emulates for this guest, hence what it could attack. Raises SandboxGone."""
         return self._asked(lambda: surface(self._monitor))
+
+    def container(
+        self,
+        image: str | ImageLayout | None = None,
+        *,
+        memory: str | int | Default | None = DEFAULT,
+        cpus: float | Default | None = DEFAULT,
+        pids: int | Default | None = DEFAULT,
+        cpu_shares: int | None = None,
+        profile: str = "hardened",
+        files: Mapping[str, Content] | None = None,
+        env: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> GuestBox:
+        """A container runs in this guest, without a network; arguments as for sandboxes.container().
+
+        `image` None is the book's own busybox; what an image's save() returned is taken too. The guest must have been
+        asked for with containers=True. It ends with the guest at the latest.
+        Raises BadRequest, Unavailable for another guest, StartFailed, SandboxGone; nothing is left then.
+        Source: OCI runtime specification; cgroup-v2.rst, read from the guest's own kernel.
+        """
+        if not self._machine.containers:
+            raise Unavailable(
+                f"The guest {self.name} has no container runtime.",
+                seen="it was asked for without one",
+                remedy="guest(containers=True)",
+            )
+        room = Room(self._machine.memory_bytes, self._machine.cpus)
+        asked = wanted(room, image, memory, cpus, pids, cpu_shares, profile, files, env, name)
+        return GuestBox(self, self.accelerator, room, asked)
 
     def close(self) -> None:
         """The guest is gone: QEMU killed and reaped, its sockets closed. Closing again does nothing."""

@@ -12,6 +12,7 @@ from sandboxes.errors import BadRequest, GuestUnavailable
 from sandboxes.guests.accelerator import CHOICES, choose_accelerator
 from sandboxes.guests.architectures import X86_64, Architecture
 from sandboxes.guests.boards import Q35, check_board, chosen_board
+from sandboxes.guests.boxes.runtime import prepare_runtime
 from sandboxes.guests.foreign import prepare_foreign
 from sandboxes.guests.kernels import GuestKernel, found_kernel
 from sandboxes.guests.machine import Machine, found_firmware
@@ -23,6 +24,9 @@ from sandboxes.model import Accelerator
 
 LEAST_MEMORY_BYTES = 96 << 20
 """Debian's cloud kernel boots in 80 MiB; in 64 MiB it runs out of memory while it boots."""
+
+LEAST_WITH_CONTAINERS_BYTES = 160 << 20
+"""Runtime, layers and libraries take up to 40 MiB while a guest boots, and a container is to have room."""
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _numbers = itertools.count(1)
@@ -37,6 +41,7 @@ def guest(
     name: str | None = None,
     board: str | None = None,
     architecture: str | None = None,
+    containers: bool = False,
     cold: bool | str = False,
     trace: bool = False,
     say: Say = print,
@@ -52,11 +57,14 @@ def guest(
     QEMU alone: neither this machine nor any other can be reached through it.
     `board` is "q35" (the default), "pc" or "microvm"; `architecture` is "x86-64", "arm64" or "s390x", the latter always
     emulated. Their parts are fetched with apt into the cache, once; `say` hears what, and how large it is.
+    `containers=True`: the guest has a container runtime, a library of layers, and cgroups of version 2 with all
+    controllers on, so that container() works. Such a guest has at least 160 MiB.
     Raises BadRequest before anything starts, GuestUnavailable, AcceleratorUnusable, StartFailed; nothing is left then.
     Source of its facts: the QEMU machine protocol (QMP), and the guest's own kernel.
     """
     machine = _machine(memory, cpus, network, name, board, architecture)
     asked = None if accelerator is None else request.one_of("accelerator", accelerator, CHOICES)
+    machine = _with_containers(machine) if request.yes_or_no("containers", containers) else machine
     boots = _boots(cold, machine)
     traced = _traced(trace, boots, machine)
     kind = machine.board.architecture
@@ -65,6 +73,8 @@ def guest(
         kernel = prepare_foreign(kind, say)
     else:
         kernel = needed_kernel()
+        if machine.containers:
+            prepare_runtime(say)
         how = choose_accelerator(kernel, asked)
     machine = replace(machine, accelerator=how.name, stock=boots == "stock", trace=traced)
     return started(machine, how, lambda one: linux(one, kernel), cold=boots is not None, say=say)
@@ -120,6 +130,24 @@ def _machine(
     )
     check_board(chosen, cpus=machine.cpus, network=machine.network)
     return machine
+
+
+def _with_containers(machine: Machine) -> Machine:
+    if machine.board.architecture is not X86_64:
+        raise BadRequest(
+            "containers",
+            "need a guest of this machine's own kind of processor.",
+            seen=machine.board.architecture.name,
+            remedy="leave out architecture=",
+        )
+    if machine.memory_bytes < LEAST_WITH_CONTAINERS_BYTES:
+        raise BadRequest(
+            "memory",
+            "is too little for a guest that runs containers.",
+            seen=f"{machine.memory_bytes >> 20} MiB",
+            remedy=f"{LEAST_WITH_CONTAINERS_BYTES >> 20}M or more",
+        )
+    return replace(machine, containers=True)
 
 
 def _name(name: str | None) -> str:

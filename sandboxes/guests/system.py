@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandboxes.guests.boxes.parts import container_archive
 from sandboxes.guests.initramfs import initramfs
 from sandboxes.guests.kernels import GuestKernel
 from sandboxes.guests.machine import Machine
@@ -48,7 +49,7 @@ class System:
         return (self.kernel, *(one.path for one in self.loaded))
 
 
-_archives: dict[tuple[Path, bool], Path] = {}
+_archives: dict[tuple[Path, bool, bool], Path] = {}
 
 
 def linux(machine: Machine, kernel: GuestKernel) -> System:
@@ -56,7 +57,7 @@ def linux(machine: Machine, kernel: GuestKernel) -> System:
 
     Raises GuestUnavailable as initramfs() does.
     """
-    archive = _archive(kernel, machine.network)
+    archive = _archive(kernel, network=machine.network, containers=machine.containers)
     traced = TRACE_WORDS if machine.trace else ()
     if machine.stock:
         return System(kernel.bzimage, (Loaded(archive),), ("console=ttyS0", *traced), BOOT_S)
@@ -71,9 +72,9 @@ def linux_words(machine: Machine) -> tuple[str, ...]:
     return (*console, *KERNEL_WORDS, *board.architecture.kernel_words, *last)
 
 
-def _archive(kernel: GuestKernel, network: bool) -> Path:
+def _archive(kernel: GuestKernel, *, network: bool, containers: bool) -> Path:
     """Put together once in a process: it takes 20 ms."""
-    key = (kernel.folder, network)
+    key = (kernel.folder, network, containers)
     if key not in _archives or not _archives[key].is_file():
-        _archives[key] = initramfs(kernel, network=network)
+        _archives[key] = initramfs(kernel, network=network, containers=container_archive() if containers else b"")
     return _archives[key]

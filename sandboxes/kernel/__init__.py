@@ -1,8 +1,10 @@
 """Text of /proc and /sys -> records. Each parser takes text, so that it also reads what a guest's kernel said."""
 
+from sandboxes.kernel.activity import Reading, disk_bytes, parse_interfaces, rates
 from sandboxes.kernel.cgroup_details import details
 from sandboxes.kernel.cgroup_settings import Setting, settings, shares_of, weight_of
 from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup, thaw_cgroup
+from sandboxes.kernel.cgroup_texts import details_of, sample_of
 from sandboxes.kernel.cgroup_writer import attach, make_cgroup, named_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
 from sandboxes.kernel.footprint import descriptor_kind, descriptors, footprint, parse_footprint
@@ -60,6 +62,7 @@ __all__ = [
     "Cgroup",
     "CgroupMount",
     "Photograph",
+    "Reading",
     "Setting",
     "attach",
     "boot_id",
@@ -71,6 +74,8 @@ __all__ = [
     "descriptor_kind",
     "descriptors",
     "details",
+    "details_of",
+    "disk_bytes",
     "find_shields",
     "footprint",
     "free_bytes",
@@ -96,6 +101,7 @@ __all__ = [
     "parse_cpu_times",
     "parse_footprint",
     "parse_id_map",
+    "parse_interfaces",
     "parse_links",
     "parse_membership",
     "parse_memory_total",
@@ -115,8 +121,10 @@ __all__ = [
     "privileges",
     "process",
     "pss_bytes",
+    "rates",
     "remove_cgroup",
     "sample",
+    "sample_of",
     "seccomp_mode",
     "sessions_inside",
     "set_limits",

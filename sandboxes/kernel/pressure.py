@@ -18,7 +18,12 @@ def pressure(cgroup: Cgroup, files: Files | None = None) -> PressureStat | None:
     Also None when the kernel was built or started without PSI, or it was switched off here (cgroup.pressure).
     """
     folder = cgroup.own_v2
-    return _read(folder, "{}.pressure", files or Files()) if folder else None
+    return pressure_in(folder, files or Files()) if folder else None
+
+
+def pressure_in(folder: Path, files: Files) -> PressureStat | None:
+    """The same from the files of a version 2 cgroup that is no root."""
+    return _read(folder, "{}.pressure", files)
 
 
 def host_pressure() -> PressureStat | None:

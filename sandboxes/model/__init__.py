@@ -7,6 +7,7 @@ Sizes end in `_bytes`, durations in `_ms`, `_s` or `_usec` (the kernel's own uni
 from sandboxes.model.activity import Activity
 from sandboxes.model.bare import BareContainer, Difference, Leak, Step
 from sandboxes.model.boots import Boot, Initcall
+from sandboxes.model.boxes import GuestContainer, Level
 from sandboxes.model.cgroups import (
     CgroupDetails,
     CgroupLimits,
@@ -91,6 +92,7 @@ __all__ = [
     "Engine",
     "Footprint",
     "Guest",
+    "GuestContainer",
     "GuestTemplate",
     "Heal",
     "Host",
@@ -106,6 +108,7 @@ __all__ = [
     "Layer",
     "LayerEntry",
     "Leak",
+    "Level",
     "Limits",
     "Link",
     "Measurement",

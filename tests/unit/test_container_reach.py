@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes import model
-from sandboxes.containers import activity, web
+from sandboxes import kernel, model
+from sandboxes.containers import web
 from sandboxes.containers.relay import MOST_CONNECTIONS, Relay
 from sandboxes.errors import BadRequest, Unavailable
 
@@ -104,8 +104,8 @@ def test_interfaces_are_summed_without_loopback() -> None:
     head = "Inter-|   Receive |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes\n"
     lines = "    lo: 100 1 0 0 0 0 0 0 100 1 0 0 0 0 0 0\n  eth0: 7 1 0 0 0 0 0 0 30 1 0 0 0 0 0 0\n"
     more = "  eth1:5 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0\n"
-    assert activity.parse_interfaces(head + lines + more) == (12, 50)
-    assert activity.parse_interfaces(head) == (0, 0)
+    assert kernel.parse_interfaces(head + lines + more) == (12, 50)
+    assert kernel.parse_interfaces(head) == (0, 0)
 
 
 def reading(at_s: float, usage_usec: int, periods: int, throttled: int) -> model.CgroupSample:
@@ -116,12 +116,12 @@ def reading(at_s: float, usage_usec: int, periods: int, throttled: int) -> model
 def test_rates_are_what_lies_between_two_readings() -> None:
     before = (reading(10.0, 1_000_000, 10, 5), (0, 100), (5, 5))
     after = (reading(12.0, 2_000_000, 30, 15), (4000, 100), (5, 25))
-    seen = activity.rates(before, after)
+    seen = kernel.rates(before, after)
     assert (seen.interval_s, seen.cores, seen.throttled) == (2.0, 0.5, 0.5)
     assert (seen.read_bytes_per_s, seen.written_bytes_per_s) == (2000.0, 0.0)
     assert (seen.received_bytes_per_s, seen.sent_bytes_per_s) == (0.0, 10.0)
 
 
 def test_what_the_kernel_does_not_count_is_none() -> None:
-    seen = activity.rates((reading(0, 0, 3, 0), None, None), (reading(1, 0, 3, 0), None, (1, 1)))
+    seen = kernel.rates((reading(0, 0, 3, 0), None, None), (reading(1, 0, 3, 0), None, (1, 1)))
     assert (seen.throttled, seen.read_bytes_per_s, seen.sent_bytes_per_s) == (None, None, None)

@@ -9,12 +9,13 @@ import pytest
 
 from sandboxes import containers
 from sandboxes.containers import sandbox as module
-from sandboxes.containers.limits import changed_limits, limits, resources
-from sandboxes.containers.profile import HARDENED, OPEN
+from sandboxes.containers.limits import limits, resources
 from sandboxes.containers.wanted import wanted
 from sandboxes.errors import BadRequest
 from sandboxes.kernel import host
+from sandboxes.limits import changed_limits
 from sandboxes.model import Limits
+from sandboxes.profile import HARDENED, OPEN
 from sandboxes.setting import setting
 
 BAD: list[tuple[str, Any]] = [

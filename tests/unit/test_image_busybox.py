@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.containers.images import busybox, programs
+from sandboxes import busybox, programs
 from sandboxes.errors import EngineUnavailable
 
 BUSYBOX = b"\x7fELF pretended"

@@ -10,9 +10,9 @@ import pytest
 
 from sandboxes import apt
 from sandboxes.containers.images import debian, foreign
-from sandboxes.containers.images.programs import machine
 from sandboxes.errors import Unavailable
 from sandboxes.lifecycle.cache import kept
+from sandboxes.programs import machine
 
 KNOWN = """http://deb.example/debian bookworm main Debian
 http://deb.example/debian bookworm main Debian

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.containers.images.programs import is_static
+from sandboxes.programs import is_static
 from sandboxes.syscall import NUMBERS, syscall_program
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the program is machine code for x86-64")

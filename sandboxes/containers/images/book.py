@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import docker
 
+from sandboxes.busybox import LABEL, Image, busybox_image
 from sandboxes.containers.images.archive import pack
-from sandboxes.containers.images.busybox import LABEL, Image, busybox_image
 from sandboxes.containers.images.debian import debian_image
 from sandboxes.containers.images.foreign import foreign_image
 from sandboxes.containers.images.stream import events

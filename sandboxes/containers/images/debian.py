@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandboxes import apt
-from sandboxes.containers.images.busybox import READER, Image
+from sandboxes.busybox import READER, Image
 from sandboxes.errors import Unavailable
 from sandboxes.kernel import host
 from sandboxes.lifecycle import cache_folder, owner

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandboxes import apt
-from sandboxes.containers.images.busybox import Image, build
+from sandboxes.busybox import Image, build
 from sandboxes.errors import Unavailable
 from sandboxes.lifecycle import cache_folder
 from sandboxes.lifecycle.cache import kept

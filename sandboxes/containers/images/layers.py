@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator
 from typing import IO
 
 from sandboxes.containers.images.archive import SavedImage
-from sandboxes.containers.images.programs import machine
 from sandboxes.model import ImageContents, Layer, LayerEntry, SystemParts
+from sandboxes.programs import machine
 
 WHITEOUT, OPAQUE, RESERVED = ".wh.", ".wh..wh..opq", ".wh..wh."
 _KINDS = {

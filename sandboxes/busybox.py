@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandboxes.containers.images.programs import is_static
 from sandboxes.errors import EngineUnavailable
+from sandboxes.programs import is_static
 from sandboxes.syscall import syscall_program
 
 REPOSITORY = "boundaries/busybox"
