@@ -31,7 +31,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for templates of its own, empty; this process has none loaded."""
     folder = tmp_path / "templates"
     folder.mkdir()
-    monkeypatch.setattr(template_cache, "_folder", lambda: folder)
+    monkeypatch.setattr(template_cache, "templates_folder", lambda: folder)
     yield folder
     for place in [place for place in template_cache._loaded if place[0] == folder]:
         del template_cache._loaded[place]
@@ -189,7 +189,7 @@ import sys
 from pathlib import Path
 from sandboxes.guests import guest, template_cache
 from sandboxes.lifecycle import owner
-template_cache._folder = lambda: Path(sys.argv[1])
+template_cache.templates_folder = lambda: Path(sys.argv[1])
 print(owner().id, owner().guard_pid, flush=True)
 while True:
     if sys.argv[2] == "making":

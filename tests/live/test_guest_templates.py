@@ -132,7 +132,7 @@ def test_two_processes_that_want_the_same_template_make_it_once(tmp_path: Path) 
 
 def own_cache(folder: Path) -> dict[str, str]:
     """The environment of a process with a cache of its own, which has everything but templates."""
-    theirs, ours = folder / "boundaries", template_cache._folder().parents[1]
+    theirs, ours = folder / "boundaries", template_cache.templates_folder().parents[1]
     (theirs / "guests").mkdir(parents=True)
     for path in [*ours.iterdir(), *(ours / "guests").iterdir()]:
         if path.name not in ("guests", "templates") and not path.name.startswith("."):
