@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandboxes import request
-from sandboxes.errors import BadRequest, StartFailed, Unavailable
+from sandboxes.errors import BadRequest, RunTimeout, StartFailed, Unavailable
 from sandboxes.guests.naming import host_name
 from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.xen.domain import Domain, console_file
@@ -66,7 +66,11 @@ class XenSandbox(GuestSandbox):
         self._check_free(wanted, size_bytes)
         config = configuration(wanted, size_bytes, count)
         words = ["sh", "-c", CREATE.replace("-q", "-q -p") if still else CREATE, "sh", console_file(wanted), wanted]
-        done = self.run(words, stdin=config, timeout_s=CREATE_S)
+        try:
+            done = self.run(words, stdin=config, timeout_s=CREATE_S)
+        except (RunTimeout, KeyboardInterrupt):
+            self.run(["xl", "destroy", wanted])
+            raise
         if done.exit_code:
             raise StartFailed(
                 f"Xen did not start the domain {wanted}.",
