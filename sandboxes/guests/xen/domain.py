@@ -85,11 +85,11 @@ class Domain(Closing):
             raise self._gone("it has no console")
 
     def pause(self) -> None:
-        """Xen gives it no processor until unpause(). Raises SandboxGone."""
+        """Xen gives it no processor until unpause(). Raises SandboxGone, Unavailable."""
         self._told("pause")
 
     def unpause(self) -> None:
-        """It may run. Raises SandboxGone."""
+        """It may run. Raises SandboxGone, Unavailable."""
         self._told("unpause")
 
     def destroy(self) -> None:
@@ -110,9 +110,15 @@ class Domain(Closing):
             return
 
     def _told(self, verb: str) -> None:
+        """`xl` finds nothing wrong with a domain that is not there."""
         done = self._dom0.run(["xl", verb, str(self.id)])
+        self.facts()
         if done.exit_code:
-            raise self._gone(done.stderr.strip()[-200:])
+            raise Unavailable(
+                f"The domain {self.name} cannot be told to {verb}.",
+                seen=done.stderr.strip()[:200] or f"exit status {done.exit_code}",
+                remedy="look at facts(), or destroy() it",
+            )
 
     def _gone(self, seen: str) -> SandboxGone:
         return SandboxGone(f"The domain {self.name} has ended.", seen=seen, remedy="create another")

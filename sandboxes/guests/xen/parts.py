@@ -11,14 +11,13 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandboxes import apt
 from sandboxes.apt import Archives
 from sandboxes.errors import GuestUnavailable
 from sandboxes.guests.cache import locked
 from sandboxes.guests.cpio import archive, folder, link
 from sandboxes.guests.kernels import GuestKernel, found_kernel, keep, loadable, vmlinuz
+from sandboxes.guests.libraries import library_packages, with_libraries
 from sandboxes.guests.parts import Say, megabytes
-from sandboxes.guests.xen.programs import with_libraries
 
 SYSTEM = "xen-system-amd64"
 """The package that follows the newest Xen, and its programs."""
@@ -35,7 +34,6 @@ NOTE = "xen.json"
 _PROGRAMS = ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")
 _UNLISTED = ("libgcc_s.so.1",)
 """What no program names and the C library loads when a thread is cancelled (pthread_cancel(3))."""
-_UNNEEDED = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
 
 
 def found_xen() -> GuestKernel | None:
@@ -58,23 +56,19 @@ def parse_dependencies(depends: str) -> tuple[str, ...]:
     return tuple(re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", depends))
 
 
-def parse_libraries(depends: str) -> tuple[str, ...]:
-    """The libraries among the packages that `apt-cache depends --recurse` lists: each begins a line. One is zlib."""
-    return tuple(dict.fromkeys(re.findall(r"^(z?lib[a-z0-9.+-]+)$", depends, re.MULTILINE)))
-
-
 def _fetched(say: Say) -> GuestKernel:
     with tempfile.TemporaryDirectory(prefix="boundaries-xen-") as temporary:
         archives = Archives(Path(temporary))
         hypervisor, programs = _named(archives, SYSTEM, "xen-hypervisor-"), _named(archives, SYSTEM, "xen-utils-")
-        kernel, libraries = _kernel(archives), _libraries(archives, programs)
+        kernel = _kernel(archives)
+        direct = parse_dependencies(archives.about(programs)["Depends"])
+        libraries = library_packages(archives, [name for name in direct if name.startswith("lib")])
         for what, packages in (
             (f"{hypervisor} and its programs", [hypervisor, programs, XENSTORE]),
             (" and ".join(kernel), kernel),
             (f"{len(libraries)} libraries", libraries),
         ):
-            size_bytes = sum(int(archives.about(package)["Size"]) for package in packages)
-            say(f"fetching {what} ({megabytes(size_bytes)}), once")
+            say(f"fetching {what} ({megabytes(archives.size_bytes(*packages))}), once")
         tree = archives.unpacked(hypervisor, programs, XENSTORE, *kernel, *libraries)
         image = vmlinuz(tree, SYSTEM)
         files = {"bzimage": image.read_bytes(), XEN: _hypervisor(tree), TOOLS: _tools(tree)}
@@ -107,14 +101,6 @@ def _kernel(archives: Archives) -> list[str]:
     return [kernel, *(name for name in apart if re.match(r"linux-modules-\d", name))]
 
 
-def _libraries(archives: Archives, package: str) -> list[str]:
-    """Of the package's libraries, and theirs in turn; what else it depends on is for other ways to use it."""
-    direct = [name for name in parse_dependencies(archives.about(package)["Depends"]) if name.startswith("lib")]
-    without = (f"--no-{kind}" for kind in _UNNEEDED)
-    listed = apt.run("apt-cache", "depends", "--recurse", *without, *direct)
-    return archives.offered(parse_libraries(listed))
-
-
 def _hypervisor(tree: Path) -> bytes:
     """Uncompressed: what QEMU loads by multiboot is an ELF file."""
     found = next(tree.glob("boot/xen-*-amd64.gz"), None)
@@ -129,8 +115,7 @@ def _tools(tree: Path) -> bytes:
     inside = place.relative_to(tree).as_posix()
     programs = {f"{inside}/{name}": (place / name).read_bytes() for name in _PROGRAMS if (place / name).is_file()}
     programs["usr/bin/xenstore"] = (tree / "usr/bin/xenstore").read_bytes()
-    libraries = {path.name: path for path in tree.rglob("*.so*") if path.is_file()}
-    entries = with_libraries(programs, {name: path.read_bytes() for name, path in libraries.items()}, _UNLISTED)
+    entries = with_libraries(programs, tree, _UNLISTED)
     above = [folder(path) for path in ("usr/sbin", *_folders(f"{inside}/x"))]
     return archive([*above, *entries, *(link(f"usr/sbin/{name}", f"/{inside}/{name}") for name in _PROGRAMS)])
 

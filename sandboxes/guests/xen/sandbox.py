@@ -74,7 +74,7 @@ class XenSandbox(GuestSandbox):
         if done.exit_code:
             raise StartFailed(
                 f"Xen did not start the domain {wanted}.",
-                seen=done.stderr.strip()[-300:],
+                seen=done.stderr.strip()[:300],
                 remedy="less memory, or destroy another domain",
             )
         return Domain(self, wanted, int(done.stdout))
