@@ -20,8 +20,8 @@ BOARD = replace(Q35, console_port="hvc0", network_card=None, balloon=None)
 """Dom0 reaches its console through Xen, and knows of no network card and no balloon of QEMU's: that is Xen's memory."""
 
 CPU_MODEL = "qemu64,+rdrand"
-"""An emulated Xen of version 4.17 does not boot on more (SMAP under tcg). Without RDRAND, who wants a random number,
-as for each new domain's uuid, waits seconds for it."""
+"""On "max", with SMAP, an emulated dom0 crashes. Without RDRAND, who wants a random number, as for each new domain's
+uuid, waits seconds for it."""
 
 DOM0_BYTES = 320 << 20
 XEN_WORDS = (
