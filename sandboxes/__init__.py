@@ -7,7 +7,7 @@ from sandboxes.claims import claim
 from sandboxes.containers import container, image, network, pool, registry, service
 from sandboxes.doctor import doctor
 from sandboxes.errors import SandboxError
-from sandboxes.guests import guest, machine
+from sandboxes.guests import guest, machine, xen
 from sandboxes.probes import probe
 from sandboxes.sandbox import host, twin
 
@@ -32,4 +32,5 @@ __all__ = [
     "service",
     "twin",
     "view",
+    "xen",
 ]

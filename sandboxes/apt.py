@@ -61,6 +61,11 @@ class Archives:
         """Fields of the newest version of a package (deb-control(5)). Raises Unavailable when it is not offered."""
         return parse_about(run("apt-cache", *self.options, "show", "--no-all-versions", package, folder=self.folder))
 
+    def size_bytes(self, *packages: str) -> int:
+        """What fetching the newest versions of them takes together. Raises Unavailable when one is not offered."""
+        shown = run("apt-cache", *self.options, "show", "--no-all-versions", *packages, folder=self.folder)
+        return sum(int(size) for size in re.findall(r"^Size: (\d+)$", shown, re.MULTILINE))
+
     def offered(self, packages: Iterable[str]) -> list[str]:
         """Those of the packages that there are."""
         names = run("apt-cache", *self.options, "pkgnames", folder=self.folder).split()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sandboxes import kernel, request
 from sandboxes.errors import RunTimeout, SandboxGone, StartFailed
 from sandboxes.lifecycle import Closing, owner
-from sandboxes.model import Host, Namespaces, Place, Result, Twin
+from sandboxes.model import Cpuid, Host, Namespaces, Place, Result, Twin
 
 HOST_OUTPUT_BYTES = 16 << 20
 
@@ -52,6 +52,10 @@ class HostPlace(Closing):
         """Those of this Python process (namespaces(7)): on a usual machine the initial ones."""
         me = kernel.process(os.getpid())
         return Namespaces(self.name, self.kind, me.name, me.pid, kernel.boot_id(), me.namespaces)
+
+    def cpuid(self) -> Cpuid:
+        """What a program on this machine is told by the instruction CPUID. Raises Unavailable where there is none."""
+        return kernel.cpuid()
 
     def facts(self) -> Host:
         """System, kernel, CPUs, memory, cgroup version."""

@@ -209,6 +209,9 @@ NUMBERS = {
 
 _BASE, _DATA = 0x400000, 0x600000
 _HEADERS = 64 + 3 * 56
+START = _BASE + _HEADERS
+"""The address of the first instruction."""
+
 _PT_LOAD, _PT_GNU_STACK, _READ, _WRITE, _EXECUTE = 1, 0x6474E551, 4, 2, 1
 _LAST_ERROR = 133
 """EHWPOISON (include/uapi/asm-generic/errno.h)."""
@@ -218,10 +221,9 @@ def syscall_program() -> bytes:
     """The program as a file, the same bytes at every call. It runs on x86-64 Linux only."""
     names = b"".join(struct.pack("<H", number) + name.encode() + b"\0" for name, number in NUMBERS.items()) + bytes(3)
     errors = "".join(errno.errorcode.get(number, f"E{number}") + "\n" for number in range(1, _LAST_ERROR + 1)).encode()
-    start = _BASE + _HEADERS
-    names_at = start + len(_code(0, 0))
+    names_at = START + len(_code(0, 0))
     body = _code(names_at, names_at + len(names)) + names + errors
-    return _headers(start, len(body)) + body
+    return headers(len(body)) + body
 
 
 def _code(names_at: int, errors_at: int) -> bytes:
@@ -231,10 +233,13 @@ def _code(names_at: int, errors_at: int) -> bytes:
     return bytes.fromhex(column.replace("NAMES", next(addresses)).replace("ERRORS", next(addresses)))
 
 
-def _headers(start: int, length: int) -> bytes:
-    """ELF header and three segments: the program, which cannot be written; two pages of zeros; a stack without code."""
+def headers(length: int) -> bytes:
+    """What goes before a program of `length` bytes to make it a file that runs, from its first instruction on.
+
+    ELF header and three segments: the program, which cannot be written; two pages of zeros; a stack without code.
+    """
     ident = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    head = ident + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, start, 64, 0, 0, 64, 56, 3, 0, 0, 0)
+    head = ident + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, START, 64, 0, 0, 64, 56, 3, 0, 0, 0)
     size = _HEADERS + length
     return head + b"".join(
         struct.pack("<IIQQQQQQ", kind, flags, 0, address, address, in_file, in_memory, 4096)

@@ -11,14 +11,19 @@ from sandboxes.guests.snapshot import Snapshot
 from sandboxes.guests.start import guest, needed_kernel
 from sandboxes.guests.stock import stock_arguments, stock_boot_ms
 from sandboxes.guests.template_cache import remove_templates, templates, templates_folder
+from sandboxes.guests.xen.domain import Domain
+from sandboxes.guests.xen.sandbox import XenSandbox
+from sandboxes.guests.xen.start import xen
 
 __all__ = [
+    "Domain",
     "GuestKernel",
     "GuestParts",
     "GuestSandbox",
     "Job",
     "MachineSandbox",
     "Snapshot",
+    "XenSandbox",
     "choose_accelerator",
     "found",
     "guest",
@@ -31,4 +36,5 @@ __all__ = [
     "stock_boot_ms",
     "templates",
     "templates_folder",
+    "xen",
 ]

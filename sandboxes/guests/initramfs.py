@@ -8,6 +8,7 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
+from sandboxes.cpuid import cpuid_program
 from sandboxes.errors import GuestUnavailable
 from sandboxes.guests.cache import guests_folder
 from sandboxes.guests.compiler import agent_program
@@ -83,6 +84,7 @@ def _own_programs() -> list[Entry]:
     return [
         *_busybox(program.read_bytes(), _applets(program)),
         file("bin/syscall", syscall_program(), 0o755),
+        file("bin/cpuid", cpuid_program(), 0o755),
         file("sbin/agent", agent_program(), 0o755),
     ]
 

@@ -18,7 +18,7 @@ from sandboxes.guests.monitor import Monitor
 from sandboxes.guests.surface import surface
 from sandboxes.lifecycle import owner
 from sandboxes.limits import DEFAULT, Default, Room
-from sandboxes.model import Accelerator, Boot, Guest, ImageLayout, Namespaces, Surface
+from sandboxes.model import Accelerator, Boot, Cpuid, Guest, ImageLayout, Namespaces, Surface
 
 
 class GuestSandbox(ControlledGuest):
@@ -144,6 +144,13 @@ class GuestSandbox(ControlledGuest):
         asked = wanted(room, image, memory, cpus, pids, cpu_shares, profile, files, env, name)
         return GuestBox(self, self.accelerator, room, asked)
 
+    def cpuid(self) -> Cpuid:
+        """What a program in the guest is told by the instruction CPUID: the processor that QEMU, or KVM, makes up.
+
+        Raises SandboxGone, RunTimeout, and Unavailable in a guest of another kind of processor.
+        """
+        return self._cpuid("cpuid")
+
     def close(self) -> None:
         """The guest is gone: QEMU killed and reaped, its sockets closed. Closing again does nothing."""
         with self._closing:
@@ -156,6 +163,17 @@ class GuestSandbox(ControlledGuest):
                     raise
                 finally:
                     owner().release(self)
+
+    def _cpuid(self, *words: str) -> Cpuid:
+        answer = self.run([*words, *host_kernel.LEAVES])
+        try:
+            return host_kernel.parse_cpuid(answer.stdout)
+        except ValueError as error:
+            raise Unavailable(
+                f"The guest {self.name} does not answer CPUID.",
+                seen=answer.stderr.strip()[-200:] or f"exit status {answer.exit_code}",
+                remedy="it takes a guest of the kind x86-64",
+            ) from error
 
     def _inside(self) -> Inside:
         answer = self.run(QUESTION)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import replace
 
 from sandboxes import kernel as host_kernel
@@ -16,6 +15,7 @@ from sandboxes.guests.boxes.runtime import prepare_runtime
 from sandboxes.guests.foreign import prepare_foreign
 from sandboxes.guests.kernels import GuestKernel, found_kernel
 from sandboxes.guests.machine import Machine, found_firmware
+from sandboxes.guests.naming import host_name
 from sandboxes.guests.parts import Say
 from sandboxes.guests.sandbox import GuestSandbox
 from sandboxes.guests.started import prepared, started
@@ -28,7 +28,6 @@ LEAST_MEMORY_BYTES = 96 << 20
 LEAST_WITH_CONTAINERS_BYTES = 160 << 20
 """Runtime, layers and libraries take up to 40 MiB while a guest boots, and a container is to have room."""
 
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _numbers = itertools.count(1)
 
 
@@ -77,7 +76,7 @@ def guest(
             prepare_runtime(say)
         how = choose_accelerator(kernel, asked)
     machine = replace(machine, accelerator=how.name, stock=boots == "stock", trace=traced)
-    return started(machine, how, lambda one: linux(one, kernel), cold=boots is not None, say=say)
+    return started(GuestSandbox, machine, how, lambda one: linux(one, kernel), cold=boots is not None, say=say)
 
 
 def prepare_template(say: Say = print) -> None:
@@ -120,7 +119,7 @@ def _machine(
     here = host_kernel.host()
     chosen = chosen_board(board, architecture)
     machine = Machine(
-        name=_name(name),
+        name=f"guest-{next(_numbers)}" if name is None else host_name(name),
         memory_bytes=request.size_bytes("memory", memory, least=LEAST_MEMORY_BYTES, most=here.memory_bytes // 2),
         cpus=request.count("cpus", cpus, least=1, most=here.cpus),
         network=request.yes_or_no("network", network),
@@ -148,19 +147,6 @@ def _with_containers(machine: Machine) -> Machine:
             remedy=f"{LEAST_WITH_CONTAINERS_BYTES >> 20}M or more",
         )
     return replace(machine, containers=True)
-
-
-def _name(name: str | None) -> str:
-    if name is None:
-        return f"guest-{next(_numbers)}"
-    if isinstance(name, str) and _NAME.fullmatch(name):
-        return name
-    raise BadRequest(
-        "name",
-        "cannot be a host name.",
-        seen=ascii(name)[:60],
-        remedy="up to 32 of a-z, 0-9 and -, beginning with a letter, not ending with -",
-    )
 
 
 def _boots(cold: bool | str, machine: Machine) -> str | None:

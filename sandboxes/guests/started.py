@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from sandboxes.errors import StartFailed
 from sandboxes.guests import template_cache
@@ -25,14 +26,15 @@ BLUEPRINT = "template"
 """The name of a guest that becomes a template: what goes on from it is told its own."""
 
 Systems = Callable[[Machine], System]
+Made = TypeVar("Made", bound=GuestSandbox)
 
 
-def started(machine: Machine, how: Accelerator, system: Systems, *, cold: bool, say: Say) -> GuestSandbox:
+def started(kind: type[Made], machine: Machine, how: Accelerator, system: Systems, *, cold: bool, say: Say) -> Made:
     """The guest answers. `system` says what runs in a machine; a kind of guest is no more than that and a machine.
 
     Raises StartFailed; nothing is left then.
     """
-    return _booted(machine, how, system) if cold else _restored(machine, how, system, say)
+    return _booted(kind, machine, how, system) if cold else _restored(kind, machine, how, system, say)
 
 
 def prepared(machine: Machine, system: Systems, *, say: Say) -> Template:
@@ -41,7 +43,7 @@ def prepared(machine: Machine, system: Systems, *, say: Say) -> Template:
     return _template(blueprint, key, system, say)
 
 
-def _booted(machine: Machine, how: Accelerator, system: Systems) -> GuestSandbox:
+def _booted(kind: type[Made], machine: Machine, how: Accelerator, system: Systems) -> Made:
     begun = time.monotonic()
     what = system(machine)
     emulator = Emulator(machine, what)
@@ -53,9 +55,7 @@ def _booted(machine: Machine, how: Accelerator, system: Systems) -> GuestSandbox
         monitor = Monitor(emulator.monitor_end)
         word = "stock" if machine.stock else "cold"
         course = traced(emulator, boot_ms) if machine.trace else None
-        return GuestSandbox(
-            machine, how, emulator, monitor, started=word, boot_ms=boot_ms, start_ms=start_ms, course=course
-        )
+        return kind(machine, how, emulator, monitor, started=word, boot_ms=boot_ms, start_ms=start_ms, course=course)
     except (ChannelLost, MonitorLost, Overdue) as lost:
         failure = not_started(machine, emulator.ended(wait_s=2.0) or str(lost), emulator)
         emulator.close()
@@ -65,7 +65,7 @@ def _booted(machine: Machine, how: Accelerator, system: Systems) -> GuestSandbox
         raise
 
 
-def _restored(machine: Machine, how: Accelerator, system: Systems, say: Say) -> GuestSandbox:
+def _restored(kind: type[Made], machine: Machine, how: Accelerator, system: Systems, say: Say) -> Made:
     """A template that cannot be taken over is made anew, once."""
     begun = time.monotonic()
     blueprint, key = _blueprint(machine, system)
@@ -77,9 +77,7 @@ def _restored(machine: Machine, how: Accelerator, system: Systems, say: Say) -> 
         parts = _again(machine, _template(blueprint, key, system, say))
     emulator, monitor, course = parts
     boot_ms, start_ms = course.stages[-1].end_ms, (time.monotonic() - begun) * 1000
-    return GuestSandbox(
-        machine, how, emulator, monitor, started="template", boot_ms=boot_ms, start_ms=start_ms, course=course
-    )
+    return kind(machine, how, emulator, monitor, started="template", boot_ms=boot_ms, start_ms=start_ms, course=course)
 
 
 def _again(machine: Machine, fresh: Template) -> tuple[Emulator, Monitor, Course]:

@@ -7,6 +7,7 @@ from sandboxes.kernel.cgroup_states import freeze_cgroup, is_frozen, kill_cgroup
 from sandboxes.kernel.cgroup_texts import details_of, sample_of
 from sandboxes.kernel.cgroup_writer import attach, make_cgroup, named_cgroup, remove_cgroup, set_limits
 from sandboxes.kernel.cgroups import Cgroup, cgroup_of, parse_membership, sample
+from sandboxes.kernel.cpuid import LEAVES, cpuid, parse_cpuid
 from sandboxes.kernel.footprint import descriptor_kind, descriptors, footprint, parse_footprint
 from sandboxes.kernel.inventory import Photograph, more, photograph
 from sandboxes.kernel.machine import (
@@ -59,6 +60,7 @@ from sandboxes.kernel.sharing import namespace_groups, namespace_ties
 
 __all__ = [
     "CAPABILITIES",
+    "LEAVES",
     "Cgroup",
     "CgroupMount",
     "Photograph",
@@ -71,6 +73,7 @@ __all__ = [
     "cgroup_layout",
     "cgroup_of",
     "command",
+    "cpuid",
     "descriptor_kind",
     "descriptors",
     "details",
@@ -99,6 +102,7 @@ __all__ = [
     "parse_capability_sets",
     "parse_cgroup_mounts",
     "parse_cpu_times",
+    "parse_cpuid",
     "parse_footprint",
     "parse_id_map",
     "parse_interfaces",

@@ -27,6 +27,7 @@ from sandboxes.model.cgroups import (
 from sandboxes.model.changes import Changes, Inventory, SeenCgroup, SeenLink, SeenMount, SeenProcess
 from sandboxes.model.computers import Computer
 from sandboxes.model.containers import Container
+from sandboxes.model.cpuid import Cpuid, CpuidLeaf
 from sandboxes.model.density import Density, DensityPoint
 from sandboxes.model.emulator import (
     AddressSpace,
@@ -60,6 +61,7 @@ from sandboxes.model.report import Problem, Report
 from sandboxes.model.states import BalloonChange, Rollback, Shutdown, Stage
 from sandboxes.model.surfaces import Surface
 from sandboxes.model.templates import GuestTemplate
+from sandboxes.model.xen import Xen, XenDomain
 
 __all__ = [
     "BARRIERS",
@@ -83,6 +85,8 @@ __all__ = [
     "Computer",
     "Container",
     "CpuStat",
+    "Cpuid",
+    "CpuidLeaf",
     "Density",
     "DensityPoint",
     "Descriptor",
@@ -165,4 +169,6 @@ __all__ = [
     "Verdict",
     "VirtioDevice",
     "VirtualCpu",
+    "Xen",
+    "XenDomain",
 ]

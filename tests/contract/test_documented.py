@@ -21,6 +21,7 @@ CLASSES = (
     *(containers.ContainerSandbox, containers.Job, containers.Terminal, containers.Network, containers.Pool),
     *(containers.EngineImage, containers.Registry, containers.Service),
     *(bare.BareSandbox, bare.ByHand, guests.GuestSandbox, guests.MachineSandbox, guests.Snapshot),
+    *(guests.Domain, guests.XenSandbox),
 )
 
 

@@ -18,6 +18,7 @@ LEVELS = {
     "programs": 0,
     "apt": 1,
     "busybox": 1,
+    "cpuid": 1,
     "files": 1,
     "output": 1,
     "request": 1,

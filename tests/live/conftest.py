@@ -10,6 +10,7 @@ from sandboxes import bare, kernel
 from sandboxes.containers import find_engine
 from sandboxes.errors import StartFailed, Unavailable
 from sandboxes.guests import found
+from sandboxes.guests.xen.parts import prepare_xen
 from sandboxes.lifecycle import owner
 
 
@@ -33,6 +34,15 @@ def guest_ready() -> None:
     """Every part of a guest is there."""
     if missing := found().missing:
         _without("; ".join(missing))
+
+
+@pytest.fixture(scope="session")
+def xen_ready(guest_ready: None) -> None:
+    """Xen and what belongs to it are in the cache, or can be fetched."""
+    try:
+        prepare_xen(print)
+    except Unavailable as error:
+        _without(str(error))
 
 
 @pytest.fixture(scope="session")

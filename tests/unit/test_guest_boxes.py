@@ -7,10 +7,9 @@ import json
 import pytest
 
 from sandboxes import guests
-from sandboxes.errors import BadRequest, GuestUnavailable
+from sandboxes.errors import BadRequest
 from sandboxes.guests.boxes.bundle import bundle, call_filter, process
 from sandboxes.guests.boxes.reading import parse_files, parse_members
-from sandboxes.guests.boxes.runtime import parse_libraries, with_libraries
 from sandboxes.guests.boxes.wanted import Wanted, wanted
 from sandboxes.limits import DEFAULT, Room
 from sandboxes.setting import Setting
@@ -123,15 +122,6 @@ def test_limits_that_the_guest_has_no_room_for_are_refused() -> None:
     with pytest.raises(BadRequest, match="memory"):
         asked(memory="512M")
     assert asked(memory=DEFAULT, cpus=DEFAULT, pids=DEFAULT).limits.memory_bytes == 128 << 20
-
-
-def test_only_libraries_are_taken_from_what_apt_lists() -> None:
-    assert parse_libraries("crun\n  Depends: libc6\nlibc6\nlibyajl2\n<virtual>\ndebconf\n") == ("libc6", "libyajl2")
-
-
-def test_a_program_with_a_missing_library_is_told() -> None:
-    with pytest.raises(GuestUnavailable, match="missing"):
-        with_libraries("usr/bin/crun", {})
 
 
 def test_containers_are_asked_for_with_yes_or_no() -> None:
