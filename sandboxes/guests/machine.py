@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +56,6 @@ class Machine:
     containers: bool = False
     trace: bool = False
 
-    @property
-    def firmware_name(self) -> str:
-        return "qboot" if self.firmware and not self.stock else self.board.own_firmware
-
 
 @dataclass(frozen=True)
 class Boot:
@@ -103,6 +100,12 @@ def needed_program(kind: Architecture = X86_64) -> Path:
 def found_firmware() -> Path | None:
     """The small firmware qboot, when this QEMU package has it."""
     return _QBOOT if _QBOOT.is_file() else None
+
+
+def firmware_of(command: str, board: Board) -> str:
+    """The name of what runs first, from QEMU's command line: the file that -bios names, else the board's own."""
+    named = re.search(r" -bios (\S+)", command)
+    return Path(named[1]).stem if named else board.own_firmware
 
 
 def arguments(machine: Machine, wiring: Wiring) -> list[str]:

@@ -13,7 +13,7 @@ from sandboxes.guests.controlled import ControlledGuest
 from sandboxes.guests.course import Course
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.inside import NAMESPACES, QUESTION, Inside, parse_answer, parse_namespaces
-from sandboxes.guests.machine import Machine
+from sandboxes.guests.machine import Machine, firmware_of
 from sandboxes.guests.monitor import Monitor
 from sandboxes.guests.surface import surface
 from sandboxes.lifecycle import owner
@@ -62,16 +62,17 @@ class GuestSandbox(ControlledGuest):
         inside = self._inside()
         hardware = self._asked(self._monitor.hardware)
         pid = self._emulator.qemu.pid
+        process = host_kernel.process(pid)
         return Guest(
             name=self.name,
-            process=host_kernel.process(pid),
+            process=process,
             threads=host_kernel.threads(pid),
             pss_bytes=host_kernel.pss_bytes(pid),
             seccomp=host_kernel.seccomp_mode(pid),
             qemu_version=hardware.qemu_version,
             machine=hardware.board,
             cpu_model=hardware.cpu_model,
-            firmware=self._machine.firmware_name,
+            firmware=firmware_of(process.command, self._machine.board),
             accelerator=self.accelerator,
             memory_bytes=self._machine.memory_bytes,
             devices=hardware.devices,
@@ -103,7 +104,7 @@ class GuestSandbox(ControlledGuest):
         return Boot(
             guest=self.name,
             started=self.started,
-            firmware=self._machine.firmware_name,
+            firmware=firmware_of(host_kernel.process(self._emulator.qemu.pid).command, self._machine.board),
             accelerator=self.accelerator,
             stages=self._course.stages,
             initcalls=self._course.initcalls,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sandboxes.guests.machine import Boot, Machine, Wiring, arguments
+from sandboxes.guests.machine import Boot, Machine, Wiring, arguments, firmware_of
 from sandboxes.guests.system import linux_words
 
 SMALL = Machine("guest-1", 256 << 20, 1, network=False, accelerator="tcg", firmware=Path("/usr/share/qemu/qboot.rom"))
@@ -47,7 +47,8 @@ def test_firmware_is_named_when_it_is_not_qemus_own() -> None:
     assert ("-bios", "/usr/share/qemu/qboot.rom") in pairs(SMALL)
     plain = replace(SMALL, firmware=None)
     assert "-bios" not in arguments(plain, WIRING)
-    assert (SMALL.firmware_name, plain.firmware_name) == ("qboot", "SeaBIOS")
+    told = [" ".join(["qemu-system-x86_64", *arguments(one, WIRING)]) for one in (SMALL, plain)]
+    assert [firmware_of(command, SMALL.board) for command in told] == ["qboot", "SeaBIOS"]
 
 
 def test_sockets_are_inherited_by_number() -> None:
