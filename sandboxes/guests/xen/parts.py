@@ -17,7 +17,7 @@ from sandboxes.guests.cache import locked
 from sandboxes.guests.cpio import archive, folder, link
 from sandboxes.guests.kernels import GuestKernel, found_kernel, keep, loadable, vmlinuz
 from sandboxes.guests.libraries import library_packages, with_libraries
-from sandboxes.guests.parts import Say, megabytes
+from sandboxes.guests.parts import Say, content, megabytes
 
 SYSTEM = "xen-system-amd64"
 """The package that follows the newest Xen, and its programs."""
@@ -113,8 +113,8 @@ def _tools(tree: Path) -> bytes:
     """An archive for an initramfs: the programs where they look for each other, and their libraries."""
     place = next(tree.glob("usr/lib/xen-*/bin"), tree)
     inside = place.relative_to(tree).as_posix()
-    programs = {f"{inside}/{name}": (place / name).read_bytes() for name in _PROGRAMS if (place / name).is_file()}
-    programs["usr/bin/xenstore"] = (tree / "usr/bin/xenstore").read_bytes()
+    paths = {f"{inside}/{name}": "xen-utils" for name in _PROGRAMS} | {"usr/bin/xenstore": XENSTORE}
+    programs = {path: content(tree, path, package) for path, package in paths.items()}
     entries = with_libraries(programs, tree, _UNLISTED)
     above = [folder(path) for path in ("usr/sbin", *_folders(f"{inside}/x"))]
     return archive([*above, *entries, *(link(f"usr/sbin/{name}", f"/{inside}/{name}") for name in _PROGRAMS)])

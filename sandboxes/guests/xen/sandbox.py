@@ -54,7 +54,7 @@ class XenSandbox(GuestSandbox):
         return self._cpuid("cpuid", "xen")
 
     def create(self, name: str, *, memory: str | int = "128M", vcpus: int = 1, paused: bool = False) -> Domain:
-        """Another domain runs: paravirtual, with the kernel and the file system that guests have (about 2 s, and 3 s
+        """Another domain runs: paravirtual, with the kernel and the file system that guests have (about 2 s, and 4 s
         until its shell is there). `paused`: it is there, and Xen gives it no processor until unpause().
 
         Raises BadRequest, StartFailed, SandboxGone, RunTimeout, Unavailable.

@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 def xen(*, memory: str | int = "640M", name: str | None = None, cold: bool = False, say: Say = print) -> XenSandbox:
     """A Xen runs, with a dom0 that answers: run() is a command in dom0. It is always emulated, with one processor.
 
-    It goes on from a template, as guest() does (about 8 s to make, once; then 0.5 s); `cold=True`: it boots.
+    It goes on from a template, as guest() does (about 9 s to make, once; then 0.1 s); `cold=True`: it boots.
     320 MiB of `memory` are dom0's; the rest is for other domains. It is at most half of this machine's.
     Xen, its programs and a kernel are fetched with apt into the cache, once; `say` hears what, and how large it is.
     Raises BadRequest, and Unavailable on a machine with too little memory, before anything starts; GuestUnavailable,
