@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
@@ -195,7 +194,7 @@ def vmlinuz(tree: Path, package: str) -> Path:
 def keep(
     package: str, version: str, compressed: Path, files: dict[str, bytes], modules: dict[str, bytes], note: str
 ) -> GuestKernel:
-    """The kernel is in the cache, and `note` names it."""
+    """The kernel is in the cache, and `note` names it. Guests that boot from the same one meanwhile miss no file."""
     files = files | modules
     kernel = GuestKernel(
         package=package,
@@ -206,7 +205,6 @@ def keep(
         sizes_bytes={name: len(data) for name, data in files.items()},
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     )
-    shutil.rmtree(kernel.folder, ignore_errors=True)
     for name, data in files.items():
         put(kernel.folder / name, data)
     put(guests_folder() / note, json.dumps(asdict(kernel), indent=1).encode())
