@@ -28,8 +28,11 @@ def vs_docker_run(pairs: int, tell: Tell) -> Measurement:
 
 
 def tuned_vs_stock_boot(pairs: int, tell: Tell) -> Measurement:
-    """A cold boot as we do it → first answered command, over the same of plain QEMU."""
-    names = "guest-tuned-vs-stock-boot", ("guest(cold=True)", _booted), ("plain QEMU", guests.stock_boot_ms)
+    """Our fastest cold boot → first answered command, over plain QEMU's until its own.
+
+    It is that of the board microvm, which has no PCI bus to look through.
+    """
+    names = "guest-tuned-vs-stock-boot", ("microvm, cold", _fastest), ("plain QEMU", guests.stock_boot_ms)
     return _paired(*names, pairs, tell)
 
 
