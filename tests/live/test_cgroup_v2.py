@@ -59,11 +59,7 @@ class Inside:
 
 @pytest.fixture(scope="module")
 def vm(guest_ready: None) -> Iterator[GuestSandbox]:
-    with guest(name="v2") as running:
-        done = running.run(
-            f"mount -t cgroup2 cgroup2 {TREE}; echo +cpu +cpuset +memory +pids +io > {TREE}/cgroup.subtree_control"
-        )
-        assert done.exit_code == 0, done.stderr
+    with guest(name="v2", containers=True) as running:
         yield running
 
 

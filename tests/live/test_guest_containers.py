@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from sandboxes import kernel
+from sandboxes import containers, kernel
 from sandboxes.errors import BadRequest, RunTimeout, SandboxGone, StartFailed, Unavailable
 from sandboxes.guests import GuestSandbox, guest
 from sandboxes.guests.boxes.sandbox import GuestBox
-from sandboxes.model import EMULATED
+from sandboxes.model import EMULATED, ImageLayout
 
 pytestmark = pytest.mark.usefixtures("guest_ready")
 
@@ -100,6 +101,14 @@ def test_a_job_has_a_number_in_the_container_and_one_in_the_guest(vm: GuestSandb
         box.start(["no-such-program"])
 
 
+def test_stopping_a_job_ends_also_what_outlived_it(box: GuestBox) -> None:
+    job = box.start("setsid sleep 888 & exit 0")
+    job.wait()
+    assert "sleep 888" in [one.command for one in box.processes()]
+    job.stop()
+    assert "sleep 888" not in [one.command for one in box.processes()]
+
+
 def test_a_late_command_is_ended_with_all_that_it_started(box: GuestBox) -> None:
     with pytest.raises(RunTimeout, match="inner"):
         box.run("setsid sleep 777 & sleep 777", timeout_s=1.5)
@@ -135,6 +144,66 @@ def test_files_go_in_and_out(box: GuestBox) -> None:
     assert box.get("/tmp/there") == b"\0\1"
     with pytest.raises(BadRequest, match="cannot be written"):
         box.put("/etc/there", "x")
+
+
+def test_a_link_in_a_container_leads_to_nothing_outside_it(vm: GuestSandbox) -> None:
+    with vm.container(profile="open") as opened:
+        opened.run("ln -s /init /there; ln -s /proc/1/mountinfo /mounts; echo mine >/here; ln -s /here /link")
+        with pytest.raises(BadRequest, match="cannot be read"):
+            opened.get("/there")
+        assert opened.get("/link") == b"mine\n"
+        with pytest.raises(BadRequest, match="holds too much"):
+            opened.get("/here", most_bytes=4)
+    assert vm.run("ls /run/read-*").exit_code != 0
+
+
+def test_what_its_user_may_not_read_is_not_got(box: GuestBox) -> None:
+    assert box.run("mkdir -m 700 /run/own; echo x >/run/own/x", user="root").exit_code == 0
+    with pytest.raises(BadRequest, match="Permission denied"):
+        box.get("/run/own/x")
+
+
+def test_a_container_without_room_for_a_command_is_not_called_gone(vm: GuestSandbox) -> None:
+    with vm.container(pids=16) as full:
+        hogs = full.start("for n in $(seq 40); do sleep 1000 & done; wait")
+        deadline = time.monotonic() + 60
+        while full.sample().pids.current < 15:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with pytest.raises(Unavailable, match="no further command"):
+            full.run("true")
+        hogs.stop()
+        assert full.run("echo room").stdout == "room\n"
+
+
+@pytest.fixture
+def saved(engine_ready: None, tmp_path: Path) -> Iterator[ImageLayout]:
+    made = containers.image("FROM busybox\nRUN rm /etc/os-release && echo hello >/etc/greeting")
+    yield made.save(tmp_path / "image")
+    made.close()
+
+
+def test_an_image_is_the_same_in_an_engine_and_in_a_guest(vm: GuestSandbox, saved: ImageLayout) -> None:
+    config, *layers = saved.blobs[1:]
+    with vm.container(image=saved) as there:
+        assert there.run("cat /etc/greeting; ls /etc").stdout == "hello\ngreeting\ngroup\npasswd\n"
+        seen = there.facts()
+    assert (seen.image_id, seen.layers) == (config.digest, tuple(layer.digest for layer in layers))
+    with vm.container() as usual:
+        assert usual.facts().layers == seen.layers[:1], (
+            "the lowest layer is the book's own image, and was there already"
+        )
+
+
+def test_a_layer_that_is_not_what_its_name_says_is_refused(vm: GuestSandbox, saved: ImageLayout) -> None:
+    top = saved.blobs[-1].digest.removeprefix("sha256:")
+    place = Path(saved.folder, "blobs/sha256", top)
+    place.write_bytes(place.read_bytes()[:-1] + b"!")
+    vm.run(f"rm -rf /layers/{top} /layers/{top}.tar")
+    before = vm.run("ls /layers /boxes").stdout
+    with pytest.raises(StartFailed, match="what arrived is"):
+        vm.container(image=saved)
+    assert vm.run("ls /layers /boxes").stdout == before
 
 
 def test_a_closed_one_leaves_nothing_in_the_guest(vm: GuestSandbox) -> None:

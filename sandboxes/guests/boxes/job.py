@@ -61,9 +61,11 @@ class BoxJob:
             self._ask('kill -"$1" "$2" 2>/dev/null; true', name, str(self.guest_pid))
 
     def stop(self) -> None:
-        """SIGKILL to it and to all that it started, whatever they did to hide; safe to repeat. Raises SandboxGone."""
-        if self.running():
-            self._kill()
+        """SIGKILL to it and to all that it started, whatever they did to hide, and also when it alone has ended.
+
+        Safe to repeat. Raises RunTimeout when it is still there after 5 s.
+        """
+        self._kill()
         self._job.stop()
 
     def __repr__(self) -> str:

@@ -24,6 +24,7 @@ rm -rf "$1"
 
 RUN = """
 group=$1 below=$2 log=$3 name=$4 told=$5
+[ -z "$7" ] || exec >"$7"
 printf %s "$6" >"$log.json"
 if mkdir "$group" 2>"$log"; then
     crun --log="$log" exec --cgroup="$below" --process="$log.json" "$name"
@@ -35,7 +36,8 @@ rm -f "$log" "$log.json"
 exit $code
 """
 """For a cgroup of its own, its path below the container's, a log for the runtime, the container's name, a word that
-marks the runtime's own complaint, and the command as the runtime takes it."""
+marks the runtime's own complaint, the command as the runtime takes it, and a file of the guest for what it writes, or
+nothing: then that goes to the caller."""
 
 BEGIN = """
 printf %s "$5" >"$3.json"
