@@ -119,7 +119,7 @@ def arguments(machine: Machine, wiring: Wiring) -> list[str]:
         *("-L", str(_DATA)),
         *("-machine", ",".join([board.name, *board.options, "memory-backend=ram"])),
         *("-accel", accelerated(machine.accelerator)),
-        *("-cpu", machine.cpu_model or kind.cpu_model, "-smp", str(machine.cpus)),
+        *("-cpu", _processor(machine), "-smp", str(machine.cpus)),
         *("-m", f"{machine.memory_bytes >> 10}K", "-object", _memory(machine, wiring)),
         *(("-bios", str(machine.firmware)) if machine.firmware else ()),
         *_beginning(wiring),
@@ -136,6 +136,13 @@ def arguments(machine: Machine, wiring: Wiring) -> list[str]:
 def accelerated(name: str) -> str:
     """As -accel takes it: the store of an emulator is bounded, which costs no time that could be measured."""
     return f"tcg,tb-size={TRANSLATION_BYTES >> 20}" if name == "tcg" else name
+
+
+def _processor(machine: Machine) -> str:
+    """Source: "CPU model configuration" in QEMU's system emulation guide; the kernel's arch/x86/lib/memcpy_64.S."""
+    kind = machine.board.architecture
+    without = kind.slow_features if machine.accelerator == "tcg" and machine.cpu_model is None else ()
+    return ",".join([machine.cpu_model or kind.cpu_model, *(f"{feature}=off" for feature in without)])
 
 
 def _stock_arguments(machine: Machine, wiring: Wiring) -> list[str]:

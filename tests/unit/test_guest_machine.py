@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from sandboxes.guests.boards import VIRT
 from sandboxes.guests.machine import Boot, Machine, Wiring, arguments, firmware_of
-from sandboxes.guests.system import linux_words
+from sandboxes.guests.system import linux_words, lone_words
 
 SMALL = Machine("guest-1", 256 << 20, 1, network=False, accelerator="tcg", firmware=Path("/usr/share/qemu/qboot.rom"))
 BOOT = Boot("/proc/self/fd/3", "/proc/self/fd/4", "quiet hostname=guest-1")
@@ -59,6 +60,18 @@ def test_sockets_are_inherited_by_number() -> None:
 def test_a_kernel_is_told_its_console_the_guests_name_and_the_agents_port() -> None:
     words = linux_words(replace(SMALL, name="other"))
     assert {"console=ttyS0", "hostname=other", "agent=/dev/ttyS1"} <= set(words)
+
+
+def test_an_emulated_processor_lacks_what_an_emulator_makes_slow_and_no_other_does() -> None:
+    assert ("-cpu", "max,erms=off,fsrm=off") in pairs(SMALL)
+    assert ("-cpu", "max") in pairs(replace(SMALL, accelerator="kvm"))
+    assert ("-cpu", "qemu64") in pairs(replace(SMALL, cpu_model="qemu64"))
+
+
+def test_only_an_emulated_kernel_with_one_processor_is_spared_its_timer_and_its_rewriting() -> None:
+    assert lone_words(SMALL) == ("noapictimer", "noreplace-smp")
+    others = replace(SMALL, cpus=2), replace(SMALL, accelerator="kvm"), replace(SMALL, board=VIRT)
+    assert [lone_words(other) for other in others] == [(), (), ()]
 
 
 def test_a_machine_that_boots_has_a_kernel_and_memory_of_its_own() -> None:

@@ -25,8 +25,7 @@ static void identify(const char *id, char *text)
         refuse(id, 1, "clock", ": cannot be set\n");
     else if (call3(SETHOSTNAME, lines[0], length_of(lines[0]), 0))
         refuse(id, 1, "name", ": cannot be set\n");
-    else if (write_file("/etc/.machine-id", lines[1], O_CREAT | O_TRUNC)
-             || call3(RENAME, "/etc/.machine-id", "/etc/machine-id", 0))
+    else if (write_file("/etc/machine-id", lines[1], O_CREAT)) /* all are of one length */
         refuse(id, 1, "/etc/machine-id", ": cannot be written\n");
     else
         say_number('x', id, 0);
