@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from book import bench, building, cleaning, diagnosis, serving, testing
+from book import bench, building, cleaning, diagnosis, in_guest, serving, testing
 from book.console import note
 from book.setup import packages, prepare
 from sandboxes import containers
@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("soak", help="run the long campaigns in full", add_help=False)
     doctor = verbs.add_parser("doctor", help="say what was found on this machine, and what to do about what is missing")
     doctor.add_argument("--json", action="store_true", help="the same as data")
+    verbs.add_parser("engine", help="make a container engine in a guest ready, for when there is no other; once")
     rows = verbs.add_parser("bench", help="measure our sandboxes against the plain tools, in turn, as ratios")
     rows.add_argument(
         "--json",
@@ -57,6 +58,9 @@ def _run(argv: Sequence[str]) -> int:
         case "test" | "soak":
             prepare(packages.TESTS)
             return testing.test(rest, full=known.verb == "soak")
+        case "engine":
+            prepare()
+            return in_guest.engine()
         case "bench":
             prepare(packages.BENCH)
             return bench.bench(known.json, pairs=known.pairs, only=known.row or ())

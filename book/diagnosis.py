@@ -93,6 +93,7 @@ def _engine(engine: Engine | None) -> dict[str, Any] | None:
         "runtime": engine.runtime,
         "enforces": sorted(engine.enforces),
         "can": [name for name in ABILITIES if getattr(engine, name)],
+        "promise": engine.promise,
     }
 
 
@@ -131,6 +132,7 @@ WAYS = {
     "private": "a private engine that ends with the page",
     "rootless": "the same without root",
     "podman": "a Podman service that ends with the page",
+    "guest": "an engine in a guest that ends with the page",
     "bare": "namespaces by hand, without an engine",
 }
 SIGNS = {"chosen": "▶", "possible": "✓", "not here": "✗"}
@@ -191,6 +193,8 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(
             ("engine", f"makes containers with {engine['runtime']}; can: {', '.join(engine['can']) or 'nothing'}")
         )
+    if engine and engine["promise"]:
+        lines.append(("", engine["promise"]))
     enforced = ", ".join(found["cgroups"]["enforced"]) or "none"
     lines.append(("cgroups", f"{found['cgroups']['version']}; limits that are enforced: {enforced}"))
     for pool in found["pools"]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sandboxes import kernel, request
-from sandboxes.containers import ContainerSandbox, container
+from sandboxes.containers import ContainerSandbox, container, find_engine
 from sandboxes.errors import BadRequest, Unavailable
 from sandboxes.guests import GuestSandbox, guest
 from sandboxes.model import Density, DensityPoint, Footprint
@@ -37,8 +37,14 @@ def guests(
 def containers(counts: Sequence[int] = COUNTS, *, tell: Tell | None = None) -> Density:
     """The same for containers: all processes in them, but not what the engine runs beside each.
 
-    Raises as guests() does, and what container() raises.
+    Raises as guests() does, what container() raises, and Unavailable when the engine is in a guest.
     """
+    if find_engine().origin == "guest":
+        raise Unavailable(
+            "Containers in a guest have no memory of their own on this machine.",
+            seen="the engine is in a guest, and QEMU holds the memory of all of them",
+            remedy="another engine: ./textbook doctor says what each needs",
+        )
     return _series("containers", container, lambda box: tuple(process.pid for process in box.processes()), counts, tell)
 
 

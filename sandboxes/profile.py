@@ -58,3 +58,13 @@ UNFILTERED = Profile("unfiltered", "", {**_EITHER, "SecurityOpt": ["seccomp=unco
 """Docker's default without its filter of system calls: what then passes was stopped by the filter alone."""
 
 PROFILES = {profile.name: profile for profile in (HARDENED, OPEN, UNFILTERED)}
+
+HOSTS = """\
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+ff00::0\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+"""What Docker writes into /etc/hosts of a container without a network (libnetwork, etchosts)."""

@@ -2,6 +2,7 @@
 
 from sandboxes.containers.client import Engine
 from sandboxes.containers.finding import engine, find_engine, find_tiers, remove_images
+from sandboxes.containers.guest import prepare as prepare_guest_engine
 from sandboxes.containers.images.image import EngineImage, image
 from sandboxes.containers.images.registry import Registry, registry
 from sandboxes.containers.job import Job
@@ -29,6 +30,7 @@ __all__ = [
     "network",
     "pool",
     "pool_costs",
+    "prepare_guest_engine",
     "registry",
     "remove_images",
     "service",

@@ -80,11 +80,12 @@ def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offe
     """Engine facts from its answers to /version and /info (Docker Engine API, "Get system information").
 
     Rootless under cgroups v1, or with cgroup driver "none", no limit is enforced, whatever else the engine says.
-    What /info does not tell (freezer, pressure) is what this kernel offers.
+    What /info does not tell (freezer, pressure) is what this kernel offers. An engine in a guest names drivers of
+    networks for which its kernel has no modules.
     """
     options = " ".join(info.get("SecurityOptions") or [])
     rootless = "rootless" in options
-    podman = is_podman(version)
+    podman, in_guest = is_podman(version), origin == "guest"
     cgroups = f"v{info.get('CgroupVersion') or '1'}"
     driver = info.get("CgroupDriver") or "none"
     obeyed = driver != "none" and not (rootless and cgroups == "v1")
@@ -102,8 +103,9 @@ def parse_facts(version: dict[str, Any], info: dict[str, Any], origin: str, offe
         pids_limit=obeyed and bool(info.get("PidsLimit")),
         io_limit=obeyed and not (podman and rootless) and _limits_io(info, offer),
         pause=obeyed and "freezer" in offer.controllers,
-        networks="bridge" in drivers and (not podman or (not rootless and named())),
+        networks="bridge" in drivers and not in_guest and (not podman or (not rootless and named())),
         swarm="overlay" in drivers
+        and not in_guest
         and not (podman or (rootless and origin == "reader") or info.get("LiveRestoreEnabled")),
         user_namespaces=rootless or "name=userns" in options,
         psi=obeyed and offer.pressure,

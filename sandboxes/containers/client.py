@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import docker
 import requests
@@ -18,8 +18,8 @@ from sandboxes import model
 from sandboxes.containers import farewell, oci
 from sandboxes.containers.abilities import KernelOffer, answers, kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
+from sandboxes.containers.guest_group import Asked
 from sandboxes.containers.images import book
-from sandboxes.containers.launch import EngineProcess
 from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
 from sandboxes.kernel import Cgroup, sample
 from sandboxes.lifecycle import LABEL, Owner
@@ -31,10 +31,36 @@ NO_ANSWER = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError,
 """What a client meets when its engine has died; docker.errors.APIError, an engine's refusal, is one of them too."""
 
 
+class Started(Protocol):
+    """An engine that was started for this owner: a process of this machine, or a guest.
+
+    `pid` is the process on which all of it hangs, `folder` the one folder that it has in common with us; None: neither.
+    `guest` is the guest that it is in, and answers about its containers; None: it is on this machine.
+    `probe_s`: one that takes longer to answer is slow. `promise`: what its user should know about it, if anything.
+    """
+
+    origin: str
+    probe_s: int
+
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def folder(self) -> Path | None: ...
+    @property
+    def guest(self) -> Asked | None: ...
+    @property
+    def promise(self) -> str: ...
+    def offer(self) -> KernelOffer: ...
+    def hosts(self) -> str | None: ...
+    def alive(self) -> bool: ...
+    def host_config(self, wanted: Mapping[str, Any]) -> dict[str, Any]: ...
+    def close(self) -> None: ...
+
+
 class Engine:
     """An engine that answers; `api` is the docker SDK's client. One for a process, shared by its containers."""
 
-    def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: EngineProcess | None) -> None:
+    def __init__(self, api: docker.APIClient, endpoint: Endpoint, mine: Owner, process: Started | None) -> None:
         self.api, self.endpoint, self.owner, self._process = api, endpoint, mine, process
         self._lock, self._bringing = threading.RLock(), threading.Lock()
         self._facts: model.Engine | None = None
@@ -68,30 +94,40 @@ class Engine:
         """The one folder that a private engine has in common with us; None for the reader's own."""
         return self._process.folder if self._process else None
 
+    @property
+    def guest(self) -> Asked | None:
+        """The guest in which its containers are; None: on this machine, or wherever the reader's own engine is."""
+        return self._process.guest if self._process else None
+
+    def hosts(self) -> str | None:
+        """Where the engine sees a table of hosts for containers without a network; None: it makes one itself."""
+        return self._process.hosts() if self._process else None
+
     def facts(self) -> model.Engine:
         """Name, version and what it enforces, as it says of itself. Raises SandboxGone when it has died."""
         with self._lock:
             if self._facts is None:
                 try:
-                    self._facts = parse_facts(*answers(self.api), self.origin, self._offer())
+                    said = parse_facts(*answers(self.api), self.origin, self._offer())
+                    self._facts = dataclasses.replace(said, promise=self._process.promise) if self._process else said
                 except NO_ANSWER as error:
                     raise self.gone(error) from error
             return self._facts
 
     def _offer(self) -> KernelOffer:
-        offer = kernel_offer()
-        return offer if self._process is None or self._process.pressure else dataclasses.replace(offer, pressure=False)
+        return self._process.offer() if self._process else kernel_offer()
 
     def alive(self) -> bool:
         """It answers, now, and can start containers. Raises Unavailable when it takes too long: that is no death."""
+        probe_s = self._process.probe_s if self._process else PROBE_S
         try:
             return (self._process is None or self._process.alive()) and bool(
-                self.api.get(f"{self.api.base_url}/_ping", timeout=PROBE_S).ok
+                self.api.get(f"{self.api.base_url}/_ping", timeout=probe_s).ok
             )
         except requests.exceptions.Timeout as error:
             raise Unavailable(
                 "The container engine is slow just now; its containers were left alone.",
-                seen=f"no answer within {PROBE_S} s at {self.endpoint.url}",
+                seen=f"no answer within {probe_s} s at {self.endpoint.url}",
                 remedy="try it again",
             ) from error
         except NO_ANSWER:
@@ -146,11 +182,21 @@ class Engine:
     def inner_network(self) -> str:
         """The id of a network of this owner without a way out, made at the first call; its members see each other."""
         with self._lock:
+            self.check_networks()
             if not self._network:
                 name = f"boundaries-{self.owner.id}"
                 made = self.api.create_network(name, driver="bridge", internal=True, labels=self.owner.label)
                 self._network = made["Id"]
             return self._network
+
+    def check_networks(self) -> None:
+        """Raises Unavailable when it can make none."""
+        if self.guest is not None:
+            raise Unavailable(
+                "An engine in a guest makes no networks between containers.",
+                seen="its kernel has no modules for bridges, and it makes no packet filter rules",
+                remedy="network=False; or another engine: ./textbook doctor says what each needs",
+            )
 
     def create(self, config: dict[str, Any], name: str) -> str:
         """A container is made, not started; its id. `config` is the body of "Create a container" of the Engine API.
@@ -192,7 +238,8 @@ class Engine:
         """
         if self._process:
             self._process.close()
-            remove_cgroups(f"{self.owner.id}/{self._process.folder.name}")
+            if self._process.folder:
+                remove_cgroups(f"{self.owner.id}/{self._process.folder.name}")
         else:
             self.api.timeout = CLOSE_S  # an engine that hangs does not keep our process from ending; the guard goes on
             with contextlib.suppress(*NO_ANSWER):

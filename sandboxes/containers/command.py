@@ -13,12 +13,13 @@ import docker
 import requests
 import urllib3
 
-from sandboxes.containers import ending, reasons
+from sandboxes.containers import ending, reasons, sight
 from sandboxes.containers.client import NO_ANSWER, Engine
+from sandboxes.containers.guest_group import GuestGroup
 from sandboxes.containers.output import Streams
 from sandboxes.containers.stream import Stream
 from sandboxes.errors import RunTimeout, SandboxError, Unavailable
-from sandboxes.kernel import Cgroup, is_frozen
+from sandboxes.kernel import Cgroup
 from sandboxes.model import Result
 from sandboxes.output import Told
 from sandboxes.setting import USUAL, Setting
@@ -28,6 +29,8 @@ MARK = "BOUNDARIES_COMMAND"
 
 REFUSED = "OCI runtime exec failed"
 ANSWER_S = 60.0
+IN_GUEST_S = 20.0
+"""What is asked of an emulated kernel, several times, takes as long."""
 _NO_CONTAINERD = "connection error: desc ="
 NOT_THERE = (docker.errors.APIError, *NO_ANSWER)
 """What the engine's client meets when container or engine are gone."""
@@ -181,9 +184,10 @@ def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
     with contextlib.suppress(*NOT_THERE):  # an engine that does not answer keeps nobody from being killed
         engine_pid = command.state()[1]
     try:
-        frozen = is_frozen(cgroup())
-        wait_s = 0.05 if frozen else wait_s
-        all_dead = ending.kill(cgroup(), command.mark, engine_pid, wait_s)
+        group = cgroup()
+        frozen = sight.frozen(group)
+        wait_s = 0.05 if frozen else IN_GUEST_S if isinstance(group, GuestGroup) else wait_s
+        all_dead = ending.kill(group, command.mark, engine_pid, wait_s)
     except (PermissionError, SandboxError):
         _kill_inside(command, cgroup, engine_pid)
     if command.exit_code(wait_s) is not None:

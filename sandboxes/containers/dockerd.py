@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sandboxes.containers.launch import (
     said,
 )
 from sandboxes.errors import EngineUnavailable
+from sandboxes.profile import HOSTS
 
 TUNING = {"GOGC": "400"}
 """dockerd runs itself twice more for each container, to set up its network; with Go's usual garbage collector half of
@@ -57,6 +59,21 @@ class Dockerd(EngineProcess):
         ]
         launch = in_namespaces(paths["unshare"], apart, folder, chosen.command)
         super().__init__(folder, [*launch, *argv], {**TUNING, **environment})
+
+    def hosts(self) -> str:
+        """What is left to do for a container without a network when the engine's network code is not asked.
+
+        The runtime makes its network namespace and loopback device anyway, and in 0.1 s less: libnetwork starts the
+        whole engine program twice for each namespace, to join it from outside. This engine sees our files, so that its
+        table of hosts can be ours.
+        """
+        path = self.folder / "hosts"
+        if not path.exists():
+            new = path.with_name(f"hosts-{secrets.token_hex(3)}")
+            new.write_text(HOSTS)
+            new.chmod(0o644)
+            new.rename(path)
+        return str(path)
 
 
 def programs(*more: str) -> dict[str, str]:

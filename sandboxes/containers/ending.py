@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sandboxes.containers import members
+from sandboxes.containers.guest_group import GuestGroup
 from sandboxes.errors import SandboxError
 from sandboxes.kernel import Cgroup, is_zombie, pids_inside
 from sandboxes.kernel.reading import table
@@ -61,8 +62,7 @@ def kill(cgroup: Cgroup, mark: str, engine_pid: int, deadline_s: float) -> bool:
         now = frozenset(one.pid for one in ours)
         still = all(one.stopped for one in ours)
         number = signal.SIGKILL if (still and now == before) or left_s < deadline_s / 2 else signal.SIGSTOP
-        for one in ours:
-            members.send(cgroup, one.pid, number)
+        members.send_all(cgroup, [one.pid for one in ours], number)
         sessions |= {one.session for one in ours}
         before = now if still else frozenset()
         time.sleep(0.002)
@@ -79,7 +79,7 @@ def words_inside(cgroup: Callable[[], Cgroup], mark: str, engine_pid: int) -> tu
 
 def living(cgroup: Cgroup, mark: str) -> list[Member]:
     """The processes of the container now."""
-    return list(_living(cgroup, mark))
+    return list(_living_in_guest(cgroup, mark) if isinstance(cgroup, GuestGroup) else _living(cgroup, mark))
 
 
 def of_command(found: Sequence[Member], engine_pid: int, sessions: Collection[int] = ()) -> list[Member]:
@@ -101,15 +101,26 @@ def _living(cgroup: Cgroup, mark: str) -> Iterator[Member]:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             status = (members.PROC / str(pid) / "status").read_text(errors="replace")
             if not is_zombie(status):
-                fields = table(status)
-                yield Member(
-                    pid=pid,
-                    ppid=int(fields["PPid"]),
-                    stopped=fields["State"][0] in STOPPED,
-                    inside=pids_inside(status),
-                    session=session(status),
-                    marked=_carries(pid, mark),
-                )
+                yield _member(pid, status, _carries(pid, mark))
+
+
+def _living_in_guest(group: GuestGroup, mark: str) -> Iterator[Member]:
+    statuses, marked = group.living(mark)
+    for pid, status in statuses.items():
+        if not is_zombie(status):
+            yield _member(pid, status, pid in marked)
+
+
+def _member(pid: int, status: str, marked: bool | None) -> Member:
+    fields = table(status)
+    return Member(
+        pid=pid,
+        ppid=int(fields["PPid"]),
+        stopped=fields["State"][0] in STOPPED,
+        inside=pids_inside(status),
+        session=session(status),
+        marked=marked,
+    )
 
 
 def session(status: str) -> int:

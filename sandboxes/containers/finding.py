@@ -1,6 +1,7 @@
 """The engine of this process: the first tier that has one, opened when first needed.
 
-The tiers, best first: the reader's own engine, a private one, the same without privileges, a Podman service.
+The tiers, best first: the reader's own engine, a private one, the same without privileges, a Podman service, an engine
+in a guest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from sandboxes import model, request
 from sandboxes.busybox import LABEL
-from sandboxes.containers import podman, private, reader, rootless
+from sandboxes.containers import guest, podman, private, reader, rootless
 from sandboxes.containers.client import Engine
 from sandboxes.containers.launch import found_programs, said
 from sandboxes.errors import EngineUnavailable
@@ -36,7 +37,7 @@ class Tier(Protocol):
         """It answers. Raises EngineUnavailable before anything starts, StartFailed when it does not come up."""
 
 
-TIERS: tuple[Tier, ...] = (reader, private, rootless, podman)
+TIERS: tuple[Tier, ...] = (reader, private, rootless, podman, guest)
 
 _current: Engine | None = None
 _lock = threading.RLock()

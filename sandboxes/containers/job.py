@@ -23,8 +23,9 @@ SIGNALS = tuple(sorted(name.removeprefix("SIG") for name in signal.Signals.__mem
 
 
 class Job:
-    """A background process. `pid` is its number inside, `host_pid` on this machine; both are None when it had ended
-    before it could be looked at. `stdout` and `stderr` are what it wrote until now, the newest 1 MiB of each.
+    """A background process. `pid` is its number inside, `host_pid` on this machine, or in the guest that has the
+    engine; both are None when it had ended before it could be looked at. `stdout` and `stderr` are what it wrote until
+    now, the newest 1 MiB of each.
 
     Raises StartFailed when there is no such program.
     """
@@ -116,7 +117,7 @@ class Job:
         if self.host_pid is None or not self.running():
             return
         try:
-            members.send(self._cgroup(), self.host_pid, number)
+            members.send_all(self._cgroup(), [self.host_pid], number)
         except PermissionError:
             words = ("kill", f"-{name}", str(self.pid))
             killer = command.prepare(self._command.engine, self._command.container_id, words, output=False)

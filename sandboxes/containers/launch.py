@@ -8,6 +8,7 @@ with it every container.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import getpass
 import os
 import shutil
@@ -20,7 +21,8 @@ from typing import Any
 
 import docker
 
-from sandboxes.containers.endpoints import Endpoint
+from sandboxes.containers.abilities import KernelOffer, kernel_offer
+from sandboxes.containers.endpoints import PROBE_S, Endpoint
 from sandboxes.errors import EngineUnavailable, StartFailed
 from sandboxes.kernel import host
 
@@ -78,6 +80,9 @@ class EngineProcess:
     """
 
     origin = ""
+    guest = None
+    promise = ""
+    probe_s = PROBE_S
     pressure = True
     """Whether its containers are where the kernel keeps pressure files, if it keeps any."""
 
@@ -105,6 +110,11 @@ class EngineProcess:
         """The process in our namespaces on which the engine hangs."""
         return self._process.pid
 
+    def offer(self) -> KernelOffer:
+        """What the kernel has for its containers."""
+        offer = kernel_offer()
+        return offer if self.pressure else dataclasses.replace(offer, pressure=False)
+
     def log_tail(self, lines: int = 8) -> str:
         """The last lines of the engine's log."""
         with contextlib.suppress(OSError):
@@ -118,6 +128,10 @@ class EngineProcess:
             line.connect(str(address))
             return True
         return not os.access(address, os.F_OK)
+
+    def hosts(self) -> str | None:
+        """A table of hosts for containers without a network; None: the engine makes one, with the network."""
+        return None
 
     def host_config(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """A container's HostConfig as this engine needs it to be."""

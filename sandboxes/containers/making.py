@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import Any
 
 from sandboxes.containers.client import Engine
@@ -13,15 +12,6 @@ from sandboxes.containers.wanted import Wanted
 from sandboxes.errors import SandboxGone
 
 NO_NETWORK = "none"
-HOSTS = """\
-127.0.0.1\tlocalhost
-::1\tlocalhost ip6-localhost ip6-loopback
-fe00::0\tip6-localnet
-ff00::0\tip6-mcastprefix
-ff02::1\tip6-allnodes
-ff02::2\tip6-allrouters
-"""
-"""What Docker writes into /etc/hosts of a container without a network (libnetwork, etchosts)."""
 
 
 def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *, foreign: bool) -> str:
@@ -42,9 +32,9 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
         "Labels": engine.owner.label,
         "HostConfig": {**host_config, **on_disk, "NetworkMode": networks[0] if networks else NO_NETWORK},
     }
-    if not networks and engine.folder and engine.origin in ("private", "rootless"):
+    if not networks and (hosts := engine.hosts()):
         config["NetworkDisabled"] = True
-        config["HostConfig"]["Binds"] = [*on_disk.get("Binds", []), f"{_hosts(engine.folder)}:/etc/hosts:ro"]
+        config["HostConfig"]["Binds"] = [*on_disk.get("Binds", []), f"{hosts}:/etc/hosts:ro"]
     if networks:
         config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": [asked.name]}}}
     if bound := bindings(engine, asked):
@@ -55,22 +45,6 @@ def create(engine: Engine, asked: Wanted, image: str, scratch: Scratch | None, *
     for network in networks[1:]:
         engine.api.connect_container_to_network(made, network, aliases=[asked.name])
     return made
-
-
-def _hosts(folder: Path) -> Path:
-    """What is left to do for a container without a network when the engine's network code is not asked.
-
-    The runtime makes its network namespace and loopback device anyway, and in 0.1 s less: libnetwork starts the whole
-    engine program twice for each namespace, to join it from outside. A private engine sees our files, so that its
-    table of hosts can be ours; another engine makes its own, and takes the time.
-    """
-    path = folder / "hosts"
-    if not path.exists():
-        new = path.with_name(f"hosts-{secrets.token_hex(3)}")
-        new.write_text(HOSTS)
-        new.chmod(0o644)
-        new.rename(path)
-    return path
 
 
 def bindings(engine: Engine, asked: Wanted) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sandboxes.containers.guest_group import GuestGroup
 from sandboxes.errors import SandboxError, SandboxGone, Unavailable
 from sandboxes.kernel import Cgroup, cgroup_of, is_zombie, pids_inside
 
@@ -34,7 +35,10 @@ def find_cgroup(container_id: str) -> Cgroup:
 
 
 def live(cgroup: Cgroup) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Pid here, and pid in each nested namespace, of every member that has not ended."""
+    """Pid here, and pid in each nested namespace, of every member that has not ended.
+
+    Raises SandboxGone, Unavailable when they are not on this machine.
+    """
     for pid in cgroup.pids():
         with contextlib.suppress(OSError):
             status = (PROC / str(pid) / "status").read_text()
@@ -53,11 +57,26 @@ def init_of(cgroup: Cgroup) -> int:
 
 
 def by_engine_pid(cgroup: Cgroup, engine_pid: int) -> tuple[int, int] | None:
-    """Pid here and pid inside of the process that the engine, in whatever pid namespace, calls `engine_pid`."""
+    """Pid here and pid inside of the process that the engine, in whatever pid namespace, calls `engine_pid`.
+
+    For an engine in a guest the first is the number there.
+    """
+    if isinstance(cgroup, GuestGroup):
+        found = cgroup.inside(engine_pid)
+        return None if found is None else (engine_pid, found)
     for pid, inside in live(cgroup):
         if len(inside) > 1 and inside[-2] == engine_pid:
             return pid, inside[-1]
     return None
+
+
+def send_all(cgroup: Cgroup, pids: Iterable[int], number: signal.Signals) -> None:
+    """As send() to each of them."""
+    if isinstance(cgroup, GuestGroup):
+        cgroup.send(pids, number)
+        return
+    for pid in pids:
+        send(cgroup, pid, number)
 
 
 def send(cgroup: Cgroup, pid: int, number: signal.Signals) -> None:

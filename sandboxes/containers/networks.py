@@ -35,7 +35,8 @@ def network(name: str | None = None, *, internal: bool = True) -> Network:
     """A network without members. Containers that join it resolve each other's names (Docker's embedded DNS).
 
     `internal` True: no way out of it. False: as far as the engine has a way; a private engine has none.
-    Raises BadRequest, EngineUnavailable, StartFailed. Source: Docker Engine API, "Create a network".
+    Raises BadRequest, EngineUnavailable, Unavailable for an engine in a guest, StartFailed.
+    Source: Docker Engine API, "Create a network".
     """
     if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise BadRequest(
@@ -50,6 +51,7 @@ class Network(Closing):
 
     def __init__(self, engine: Engine, name: str, internal: bool) -> None:
         self.name, self.internal, self.engine = name, internal, engine
+        engine.check_networks()
         unique = f"boundaries-{engine.owner.id}-{name}-{secrets.token_hex(2)}"
         try:
             made = engine.api.create_network(unique, driver="bridge", internal=internal, labels=engine.owner.label)

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from sandboxes import kernel, model, request
-from sandboxes.containers import members
+from sandboxes.containers import members, sight
 from sandboxes.containers.door import SHELL_S_OWN
 from sandboxes.containers.finding import engine
 from sandboxes.containers.sandbox import ContainerSandbox
@@ -123,7 +123,7 @@ class Pool(Closing):
         memory, shims, seen = 0, 0, True
         for one in waiting:
             with contextlib.suppress(SandboxGone):  # it died just now
-                memory += kernel.sample(one.cgroup()).memory.current_bytes
+                memory += sight.sample(one.cgroup()).memory.current_bytes
                 try:
                     shims += kernel.pss_bytes(kernel.process(members.init_of(one.cgroup())).ppid)
                 except Unavailable:
@@ -211,7 +211,7 @@ class Pool(Closing):
 def _alive(box: ContainerSandbox) -> bool:
     """As the kernel sees it; an engine learns a little later that a container has died."""
     try:
-        return members.init_of(box.cgroup()) > 0
+        return sight.sample(box.cgroup()).pids.current > 0 if box.in_guest else members.init_of(box.cgroup()) > 0
     except SandboxGone:
         return False
     except Unavailable:  # its processes are on another machine

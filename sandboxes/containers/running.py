@@ -13,6 +13,7 @@ from sandboxes import files, kernel
 from sandboxes.containers import command, making, members, pidspace, reasons
 from sandboxes.containers.client import NO_ANSWER, Engine
 from sandboxes.containers.door import Door, open_door
+from sandboxes.containers.guest_group import PARENT, GuestGroup
 from sandboxes.containers.images import processor
 from sandboxes.containers.scratch import Scratch
 from sandboxes.containers.wanted import Wanted
@@ -84,7 +85,15 @@ class RunningContainer(Closing):
             self._cgroup = self._find_cgroup()
         return self._cgroup
 
+    @property
+    def in_guest(self) -> bool:
+        """Its kernel is not this machine's: its engine is in a guest."""
+        return self._engine.guest is not None
+
     def _find_cgroup(self) -> kernel.Cgroup:
+        if guest := self._engine.guest:
+            init = int(self._engine.inspect(self.id)["State"]["Pid"])
+            return GuestGroup({}, None, guest=guest, path=f"{PARENT}/{self.id}", init=init)
         if "memory" in self._engine.facts().enforces:
             return members.find_cgroup(self.id)
         state = self._engine.inspect(self.id)["State"]

@@ -29,18 +29,33 @@ Systems = Callable[[Machine], System]
 Made = TypeVar("Made", bound=GuestSandbox)
 
 
-def started(kind: type[Made], machine: Machine, how: Accelerator, system: Systems, *, cold: bool, say: Say) -> Made:
+def started(
+    kind: type[Made],
+    machine: Machine,
+    how: Accelerator,
+    system: Systems,
+    *,
+    cold: bool,
+    say: Say,
+    lasting: bool = False,
+) -> Made:
     """The guest answers. `system` says what runs in a machine; a kind of guest is no more than that and a machine.
 
-    Raises StartFailed; nothing is left then.
+    `lasting`: its template stays in the cache however many others come. Raises StartFailed; nothing is left then.
     """
-    return _booted(kind, machine, how, system) if cold else _restored(kind, machine, how, system, say)
+    return _booted(kind, machine, how, system) if cold else _restored(kind, machine, how, system, say, lasting)
 
 
-def prepared(machine: Machine, system: Systems, *, say: Say) -> Template:
+def prepared(machine: Machine, system: Systems, *, say: Say, lasting: bool = False) -> Template:
     """The template of such machines is in the cache, and in this process's memory. Raises StartFailed."""
-    blueprint, key = _blueprint(machine, system)
-    return _template(blueprint, key, system, say)
+    one, key = blueprint(machine, system)
+    return _template(one, key, system, say, lasting)
+
+
+def blueprint(machine: Machine, system: Systems) -> tuple[Machine, str]:
+    """The guest that becomes the template of such machines, and the key under which that is kept."""
+    one = replace(machine, name=BLUEPRINT)
+    return one, template_cache.key_of(one, system(one))
 
 
 def _booted(kind: type[Made], machine: Machine, how: Accelerator, system: Systems) -> Made:
@@ -65,16 +80,16 @@ def _booted(kind: type[Made], machine: Machine, how: Accelerator, system: System
         raise
 
 
-def _restored(kind: type[Made], machine: Machine, how: Accelerator, system: Systems, say: Say) -> Made:
+def _restored(kind: type[Made], machine: Machine, how: Accelerator, system: Systems, say: Say, lasting: bool) -> Made:
     """A template that cannot be taken over is made anew, once."""
     begun = time.monotonic()
-    blueprint, key = _blueprint(machine, system)
+    one, key = blueprint(machine, system)
     try:
-        parts = restored(machine, _template(blueprint, key, system, say))
+        parts = restored(machine, _template(one, key, system, say, lasting))
     except NotRestored as why:
         say(f"the template of this guest is of no use any more ({why}); making it anew")
         template_cache.forget(key)
-        parts = _again(machine, _template(blueprint, key, system, say))
+        parts = _again(machine, _template(one, key, system, say, lasting))
     emulator, monitor, course = parts
     boot_ms, start_ms = course.stages[-1].end_ms, (time.monotonic() - begun) * 1000
     return kind(machine, how, emulator, monitor, started="template", boot_ms=boot_ms, start_ms=start_ms, course=course)
@@ -91,18 +106,19 @@ def _again(machine: Machine, fresh: Template) -> tuple[Emulator, Monitor, Course
         ) from why
 
 
-def _blueprint(machine: Machine, system: Systems) -> tuple[Machine, str]:
-    blueprint = replace(machine, name=BLUEPRINT)
-    return blueprint, template_cache.key_of(blueprint, system(blueprint))
-
-
-def _template(blueprint: Machine, key: str, system: Systems, say: Say) -> Template:
+def _template(one: Machine, key: str, system: Systems, say: Say, lasting: bool) -> Template:
     def make() -> Template:
         say(f"making a template for guests like this one, once: {what}")
-        return built(blueprint, system(blueprint))
+        return built(one, system(one), say)
 
-    what = (
-        f"{blueprint.board.name}, {blueprint.accelerator}, {blueprint.memory_bytes >> 20} MiB, {blueprint.cpus} CPU, "
-        f"{system(blueprint).kernel.parent.name}"
+    run = system(one)
+    parts = (
+        run.holds,
+        one.board.name,
+        one.accelerator,
+        f"{one.memory_bytes >> 20} MiB",
+        f"{one.cpus} CPU",
+        run.kernel.parent.name,
     )
-    return template_cache.template(key, what, make, say)
+    what = ", ".join(part for part in parts if part)
+    return template_cache.template(key, what, make, say, lasting=lasting)

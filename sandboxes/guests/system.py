@@ -34,16 +34,28 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Warming:
+    """Shell text that ends well, within `limit_s`, once what it is about is up; `what` says that to people."""
+
+    what: str
+    command: str
+    limit_s: float
+
+
+@dataclass(frozen=True)
 class System:
     """For Linux `loaded` is its initramfs alone; for Xen, dom0's kernel with its words and dom0's initramfs.
 
-    It comes to start the agent on the machine's agent port, within `boot_s`.
+    It comes to start the agent on the machine's agent port, within `boot_s`. Before it becomes a template, all of
+    `warming` has ended well in it. `holds` names what is special in it.
     """
 
     kernel: Path
     loaded: tuple[Loaded, ...]
     words: tuple[str, ...]
     boot_s: float
+    warming: tuple[Warming, ...] = ()
+    holds: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:

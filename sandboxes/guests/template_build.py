@@ -9,9 +9,10 @@ from collections.abc import Callable
 from sandboxes.errors import StartFailed
 from sandboxes.guests.emulator import Emulator
 from sandboxes.guests.exchange import ChannelLost, Overdue, Request
+from sandboxes.guests.kernels import Say
 from sandboxes.guests.machine import Machine
 from sandboxes.guests.monitor import Monitor, MonitorLost
-from sandboxes.guests.system import System
+from sandboxes.guests.system import System, Warming
 from sandboxes.guests.template import Template, blank
 from sandboxes.output import Output
 
@@ -21,11 +22,11 @@ WARMING = ("true", "echo warm; ls -l / /proc/1/ns; uname -a; cat /etc/passwd; ps
 """What readers do first is then in the guest's page cache. Its boot id must not be read: it is drawn when it is."""
 
 
-def built(machine: Machine, system: System) -> Template:
-    """Such a guest was booted and is gone again. Raises StartFailed."""
+def built(machine: Machine, system: System, say: Say) -> Template:
+    """Such a guest was booted and is gone again; `say` hears what it waits for. Raises StartFailed."""
     memory, devices = blank(machine.memory_bytes), blank()
     try:
-        _boot_and_save(machine, system, memory, devices)
+        _boot_and_save(machine, system, memory, devices, say)
     except BaseException:
         os.close(memory)
         os.close(devices)
@@ -33,18 +34,29 @@ def built(machine: Machine, system: System) -> Template:
     return Template(memory, devices)
 
 
-def _boot_and_save(machine: Machine, system: System, memory: int, devices: int) -> None:
+def _boot_and_save(machine: Machine, system: System, memory: int, devices: int, say: Say) -> None:
     emulator = Emulator(machine, system, memory=memory, shared=True)
     try:
         if emulator.boot(system.boot_s) is None:
             raise not_started(machine, f"it did not answer within {system.boot_s:g} s", emulator)
         for command in WARMING:
             emulator.channel.run(Request(("sh", "-c", command)), WARM_S, Output())
+        for step in system.warming:
+            say(step.what)
+            _warm(machine, emulator, step)
         _save(emulator, devices)
     except (ChannelLost, MonitorLost, Overdue) as lost:
         raise not_started(machine, emulator.ended(wait_s=2.0) or str(lost), emulator) from lost
     finally:
         emulator.close()
+
+
+def _warm(machine: Machine, emulator: Emulator, step: Warming) -> None:
+    said = Output()
+    status = emulator.channel.run(Request(("sh", "-c", step.command)), step.limit_s, said)
+    if status:
+        last = (said.stderr or said.stdout).strip()[-300:]
+        raise not_started(machine, f"{step.what}: it ended with status {status}: {last}", emulator)
 
 
 def _save(emulator: Emulator, devices: int) -> None:

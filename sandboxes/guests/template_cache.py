@@ -29,6 +29,9 @@ FORM = 1
 MOST, MOST_BYTES = 12, 3 << 30
 """So many templates, and so much of the disk; those that were not used for longest go first."""
 
+LASTING = "lasting"
+"""A file of this name says that a template was made on purpose: others do not push it out."""
+
 MOST_LOADED = 4
 """So many a process holds in memory; guests that run from another one keep what they use of it."""
 
@@ -47,12 +50,15 @@ def key_of(machine: Machine, system: System) -> str:
         arguments(machine, wiring),
         [_sum(path, *_times(path)) for path in files],
         _processor() if machine.accelerator == "kvm" else None,
+        [one.command for one in system.warming],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def template(key: str, what: str, make: Callable[[], Template], say: Say) -> Template:
+def template(key: str, what: str, make: Callable[[], Template], say: Say, *, lasting: bool = False) -> Template:
     """From this process's memory, else from disk, else made; two processes that want the same make it once.
+
+    `lasting`: it stays on disk until it is removed, and takes no other's place there.
 
     When there is no room to keep it on disk, `say` hears so, and it lives as long as this process.
     Raises what `make` raises.
@@ -63,7 +69,7 @@ def template(key: str, what: str, make: Callable[[], Template], say: Say) -> Tem
     with locked(f"template-{key}"):
         for left in place[0].glob(f".{key}-*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-        found = _held(place) or _kept(key) or _made(key, what, make, say)
+        found = _held(place) or _kept(key) or _made(key, what, make, say, lasting)
         with _holding:
             _loaded[place] = found
             while len(_loaded) > MOST_LOADED:
@@ -121,21 +127,23 @@ def _kept(key: str) -> Template | None:
         return None
 
 
-def _made(key: str, what: str, make: Callable[[], Template], say: Say) -> Template:
+def _made(key: str, what: str, make: Callable[[], Template], say: Say, lasting: bool) -> Template:
     fresh = make()
     try:
-        _keep(key, what, fresh)
+        _keep(key, what, fresh, lasting)
     except OSError as error:
         say(f"the template is not kept for the next time: {error.strerror} in {templates_folder()}")
     return fresh
 
 
-def _keep(key: str, what: str, fresh: Template) -> None:
+def _keep(key: str, what: str, fresh: Template, lasting: bool) -> None:
     """Whole or not at all. Raises OSError."""
     _remove(templates_folder() / key)
     folder = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=templates_folder()))
     try:
         fresh.save(folder, what)
+        if lasting:
+            (folder / LASTING).touch()
         folder.rename(templates_folder() / key)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -146,7 +154,8 @@ def _keep(key: str, what: str, fresh: Template) -> None:
 def _trim(fresh: str) -> None:
     """Guests do not need the files of what they run from: it is in their process's memory."""
     left_bytes = MOST_BYTES
-    for number, one in enumerate(templates()):
+    passing = [one for one in templates() if not (templates_folder() / one.key / LASTING).exists()]
+    for number, one in enumerate(passing):
         left_bytes -= one.size_bytes
         if one.key != fresh and (number >= MOST or left_bytes < 0):
             _remove(templates_folder() / one.key)

@@ -10,8 +10,10 @@ class Engine:
     """A container engine that answered, or that would be started.
 
     `origin` is "reader" (found running), "private" (started for this book as root), "rootless" (the same without
-    privileges) or "podman" (a Podman service started for this book). `runtime` is the OCI runtime that makes the
-    containers when none is named. A flag is True only where somebody says so; False is "no" or "nobody says".
+    privileges), "podman" (a Podman service started for this book) or "guest" (a dockerd in a virtual machine).
+    `runtime` is the OCI runtime that makes the containers when none is named. A flag is True only where somebody says
+    so; False is "no" or "nobody says".
+    `promise` is what its user should know about it, if anything.
 
     - cpu_limit, memory_limit, pids_limit, io_limit: such a limit on a container is told to the kernel.
     - pause: a container can be frozen.
@@ -37,6 +39,7 @@ class Engine:
     swarm: bool = False
     user_namespaces: bool = False
     psi: bool = False
+    promise: str = ""
 
     @property
     def enforces(self) -> frozenset[str]:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 from sandboxes.model import Accelerator, Engine, Host
 
+ORIGINS = {"private": "private", "guest": "in a guest"}
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -22,7 +24,7 @@ class Recorded:
     def __str__(self) -> str:
         parts = [f"Recorded {self.date} on {self.host}"]
         if self.engine:
-            owner = "private" if self.engine.origin == "private" else "the reader's own"
+            owner = ORIGINS.get(self.engine.origin, "the reader's own")
             parts.append(f"{self.engine.name} {self.engine.version} ({owner})")
         if self.accelerator:
             kind = " (emulated)" if self.accelerator.emulated else ""

@@ -54,7 +54,7 @@ def test_doctor_says_the_same_in_words() -> None:
     assert data["cgroups"]["version"] in words
     if data["engine"]:
         assert data["engine"]["version"] in words
-    assert [tier["name"] for tier in data["tiers"]] == ["reader", "private", "rootless", "podman", "bare"]
+    assert [tier["name"] for tier in data["tiers"]] == ["reader", "private", "rootless", "podman", "guest", "bare"]
     assert words.count("(chosen)") == 1
     if data["accelerator"]:
         assert data["accelerator"]["name"] in words

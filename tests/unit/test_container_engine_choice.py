@@ -173,6 +173,9 @@ def test_an_engine_that_does_not_answer_is_passed_over_and_named(deaf: Path, mon
     assert time.monotonic() - begun < 4
 
 
+QEMU = "qemu-system-x86_64"
+
+
 def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
     which = launch.shutil.which
     monkeypatch.setattr(launch.shutil, "which", lambda name, **rest: None if name in missing else which(name, **rest))
@@ -183,7 +186,7 @@ def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
 def test_without_any_engine_the_error_names_each_tier_and_the_remedy_at_once(
     look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _without(monkeypatch, "dockerd", "podman")
+    _without(monkeypatch, "dockerd", "podman", QEMU)
     begun = time.monotonic()
     with pytest.raises(EngineUnavailable, match=r"private: not installed: dockerd; .*podman: not installed") as caught:
         look()
@@ -193,13 +196,13 @@ def test_without_any_engine_the_error_names_each_tier_and_the_remedy_at_once(
 
 @pytest.mark.usefixtures("alone")
 def test_without_any_engine_the_error_says_whether_namespaces_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    _without(monkeypatch, "dockerd", "podman")
+    _without(monkeypatch, "dockerd", "podman", QEMU)
     with pytest.raises(EngineUnavailable) as caught:
         find_engine()
     bare = find_tiers()[-1]
     assert (bare.name, bare.state) in {("bare", "chosen"), ("bare", "not here")}
     assert ("sb.bare" in caught.value.remedy) == (bare.state == "chosen")
-    _without(monkeypatch, "dockerd", "podman", "unshare")
+    _without(monkeypatch, "dockerd", "podman", QEMU, "unshare")
     assert find_tiers()[-1].why == "not installed: unshare"
 
 
@@ -215,7 +218,7 @@ def test_a_user_who_is_not_root_is_told_what_to_do(monkeypatch: pytest.MonkeyPat
 def test_the_error_also_says_which_engines_were_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(finding, "_current", None)
     monkeypatch.setattr(reader, "endpoints", lambda: iter([Endpoint(f"unix://{tmp_path}/none.sock", "DOCKER_HOST")]))
-    _without(monkeypatch, "dockerd", "podman")
+    _without(monkeypatch, "dockerd", "podman", QEMU)
     with pytest.raises(EngineUnavailable, match=f"DOCKER_HOST.*{tmp_path}/none.sock.*No such file"):
         find_engine()
 
@@ -225,7 +228,7 @@ def test_a_tier_that_does_not_exist_is_refused(name: str, monkeypatch: pytest.Mo
     monkeypatch.setenv(finding.CHOICE, name)
     with pytest.raises(BadRequest, match="BOUNDARIES_ENGINE") as caught:
         finding.engine()
-    assert "podman, private, reader, rootless" in caught.value.remedy
+    assert "guest, podman, private, reader, rootless" in caught.value.remedy
 
 
 @pytest.mark.usefixtures("alone")

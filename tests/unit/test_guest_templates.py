@@ -13,7 +13,7 @@ import pytest
 from sandboxes.guests import template_cache
 from sandboxes.guests.boards import MICROVM
 from sandboxes.guests.machine import Machine
-from sandboxes.guests.system import Loaded, System
+from sandboxes.guests.system import Loaded, System, Warming
 from sandboxes.guests.template import ABOUT, MEMORY, PIECE_BYTES, Damaged, Template, blank, loaded
 
 SMALL = Machine("template", 256 << 20, 1, network=False, accelerator="tcg", firmware=None)
@@ -121,3 +121,21 @@ def test_whatever_it_depends_on_changes_the_key(system: System, tmp_path: Path) 
     (tmp_path / "qemu").write_bytes(b"a newer one")
     keys.add(template_cache.key_of(SMALL, system))
     assert len(keys) == 1 + len(machines) + len(systems) + 2
+
+
+def test_what_must_be_up_in_it_changes_the_key(system: System) -> None:
+    warm = replace(system, warming=(Warming("waiting", "until ready; do sleep 1; done", 9.0),))
+    assert template_cache.key_of(SMALL, warm) != template_cache.key_of(SMALL, system)
+
+
+def test_a_template_that_was_made_on_purpose_outlasts_any_number_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for number in range(template_cache.MOST + 3):
+        template_cache.template(
+            f"{number:02x}", "a test", lambda: Template(blank(), blank()), print, lasting=number == 0
+        )
+        os.utime(template_cache.templates_folder() / f"{number:02x}" / ABOUT, (number, number))
+    kept = {one.key for one in template_cache.templates()}
+    assert "00" in kept and "01" not in kept and len(kept) == template_cache.MOST + 1

@@ -57,9 +57,9 @@ def checked(text: str) -> Wanted:
 def pull(engine: Engine, wanted: Wanted) -> str:
     """The engine has the image; its name there. Within PULL_S, or it raises Unavailable or RunTimeout.
 
-    A private engine has no way out of its network, so skopeo fetches for it, on this machine.
+    An engine of the book's own has no way out of its network, so skopeo fetches for it, on this machine.
     """
-    if engine.origin == "reader" or LOOPBACK.match(wanted.name):
+    if engine.origin == "reader" or (LOOPBACK.match(wanted.name) and engine.guest is None):
         return _by_engine(engine, wanted)
     return by_skopeo(engine, wanted)
 

@@ -42,9 +42,16 @@ _SERVED = re.compile(r'"GET /v2/\S+/(?:blobs|manifests)/(sha256:[0-9a-f]{64}) HT
 def registry() -> Registry:
     """A registry that this process's engine reaches, empty; it and its data go when it is closed, or with this process.
 
-    Raises EngineUnavailable, Unavailable without docker-registry, StartFailed with the end of its log.
+    Raises EngineUnavailable, Unavailable without docker-registry or with an engine in a guest, StartFailed with the end
+    of its log.
     Source: OCI distribution specification.
     """
+    if engine().guest is not None:
+        raise Unavailable(
+            "An engine in a guest reaches no registry of this machine.",
+            seen="its only way out is the port at which this machine reaches it",
+            remedy="another engine: ./textbook doctor says what each needs",
+        )
     program = shutil.which("docker-registry")
     if program is None:
         raise Unavailable(

@@ -9,18 +9,26 @@ from sandboxes import kernel
 from sandboxes.guests.inside import parse_processes, parse_statuses
 from sandboxes.model import NAMESPACE_KINDS, Process
 
-FILES = """
+
+def files_of(init: str) -> str:
+    """Shell text for the folder of a container's cgroup; `init` is what its first process is called in it.
+
+    parse_files reads what it prints.
+    """
+    return f"""
 cd "$1" || exit
-cat /proc/$(cat "$2/pid")/net/dev
+cat /proc/{init}/net/dev
 echo '== files'
 grep -sH '' cgroup.events cpu.* cpuset.cpus.effective io.* memory.[cehmops]* pids.*
 true
 """
-"""Shell text for the folders of a container's cgroup and of the container; parse_files reads what it prints."""
 
-PROCESSES = """
+
+def processes_of(init: str) -> str:
+    """Shell text for the same; parse_members reads what it prints."""
+    return f"""
 cd "$1" || exit
-init=$(cat "$2/pid")
+init={init}
 pids=$(cat cgroup.procs */cgroup.procs 2>/dev/null)
 echo $init
 uname -r
@@ -32,7 +40,12 @@ echo '== cmdline'
 head -v -c 400 $(printf '/proc/%s/cmdline ' $pids) 2>/dev/null
 true
 """
-"""Shell text for the same; parse_members reads what it prints."""
+
+
+_PID = '$(cat "$2/pid")'
+"""Of a container that crun made alone, its folder knows the first process."""
+FILES, PROCESSES = files_of(_PID), processes_of(_PID)
+"""Shell text for the folders of a container's cgroup and of the container."""
 
 _FILE = re.compile(r"^([a-z.]+(?:\.[a-z_.]+)?):(.*)$", re.MULTILINE)
 
