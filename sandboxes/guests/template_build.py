@@ -17,6 +17,8 @@ from sandboxes.guests.template import Template, blank
 from sandboxes.output import Output
 
 WARM_S = SAVE_S = 20.0
+SETTLE_S = 0.2
+"""After its last answer the agent makes a child for the next command, and the guest falls idle: each in milliseconds."""
 
 WARMING = ("true", "echo warm; ls -l / /proc/1/ns; uname -a; cat /etc/passwd; ps; grep MemTotal /proc/meminfo")
 """What readers do first is then in the guest's page cache. Its boot id must not be read: it is drawn when it is."""
@@ -44,6 +46,7 @@ def _boot_and_save(machine: Machine, system: System, memory: int, devices: int, 
         for step in system.warming:
             say(step.what)
             _warm(machine, emulator, step)
+        time.sleep(SETTLE_S)
         _save(emulator, devices)
     except (ChannelLost, MonitorLost, Overdue) as lost:
         raise not_started(machine, emulator.ended(wait_s=2.0) or str(lost), emulator) from lost

@@ -68,6 +68,30 @@ def test_a_user_that_is_not_there_is_named_in_the_error(vm: GuestSandbox) -> Non
         vm.run("id", user="reader")
 
 
+END_THE_CHILD = """
+until [ -e /tmp/go ]; do sleep 0.05; done
+rm /tmp/go; sleep 0.2
+pidof agent
+kill -$1 $(pidof agent | cut -d " " -f 1)
+"""
+
+
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_the_child_that_waits_for_the_next_command_may_be_ended_by_anybody(vm: GuestSandbox, signal: str) -> None:
+    job = vm.start(["sh", "-c", END_THE_CHILD, "sh", signal])
+    vm.run("touch /tmp/go")
+    child, agent = job.wait(timeout_s=60).stdout.split()
+    assert vm.run("echo another").stdout == "another\n"
+    assert vm.run("pidof agent").stdout.split() == [agent]
+    assert vm.run(f"kill -0 {child}").exit_code != 0
+
+
+def test_the_child_that_waits_keeps_no_other_commands_streams_open(vm: GuestSandbox) -> None:
+    job = vm.start("cat; echo end", stdin=b"given")
+    assert vm.run("true").exit_code == 0, "a child is made while the job runs"
+    assert job.wait(timeout_s=60).stdout == "givenend\n"
+
+
 def test_a_command_is_not_protected_from_the_out_of_memory_killer_as_its_agent_is(vm: GuestSandbox) -> None:
     own, agent = vm.run("cat /proc/self/oom_score_adj /proc/$(pidof agent)/oom_score_adj").stdout.split()
     assert (own, agent) == ("0", "-1000")

@@ -110,11 +110,14 @@ void serve(void)
     static struct command *whose[2 + 3 * COMMANDS], *its;
     long blocked = 1L << (SIGCHLD - 1) | 1L << (SIGPIPE - 1), told = 1L << (SIGCHLD - 1);
     int count, at;
+    if (share_statics() < 0)
+        fail("agent: there is no memory to share\n");
     write_file("/proc/self/oom_score_adj", "-1000", 0); /* short of memory, the kernel shall choose a command */
     call3(CHDIR, "/", 0, 0);
     call(SIGPROCMASK, SIG_BLOCK, (long)&blocked, 0, 8);
     child_signals = call(SIGNALFD4, -1, (long)&told, 8, O_CLOEXEC);
     open_port();
+    prepare();
     say('R', NOBODY, "identify input stream user");
     for (;;) {
         polled[0].fd = port, polled[1].fd = child_signals;

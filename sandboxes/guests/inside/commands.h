@@ -34,11 +34,14 @@ static void close_end(int *fd)
 static void run(const char *id, char *text, int size)
 {
     struct command *new = commands;
-    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, count = unquoted(text, size), skip, which;
+    int count, skip, which;
+    long pid;
+    memcpy(asked.text, text, size);
+    count = unquoted(asked.text, size);
     while (new->used && ++new < commands + COMMANDS)
         ;
-    skip = count < 5 ? 0 : 4 + number(words[3]);
-    if (count < 5 || skip < 4 || skip >= count || set_variables(words + 4, skip - 4)) {
+    skip = count < 5 ? 0 : 4 + number(asked.words[3]);
+    if (count < 5 || skip < 4 || skip >= count || set_variables(asked.words + 4, skip - 4)) {
         refuse(id, NOT_RUN, "agent", ": these are no words of a command\n");
         return;
     }
@@ -46,25 +49,20 @@ static void run(const char *id, char *text, int size)
         refuse(id, NOT_RUN, "agent", ": 100 commands run already, or what they left running\n");
         return;
     }
-    next.argv = words + skip, next.folder = words[1], next.user = words[2], next.failed = 0;
-    if (words[0][0] == 'i')
-        call3(PIPE2, in, O_CLOEXEC, 0);
-    else
-        in[0] = call3(OPEN, "/dev/null", O_RDONLY | O_CLOEXEC, 0);
-    call3(PIPE2, out, O_CLOEXEC, 0);
-    call3(PIPE2, err, O_CLOEXEC, 0);
-    next.in = in[0], next.out = out[1], next.err = err[1];
-    new->pid = in[0] < 0 || out[0] < 0 || err[0] < 0 ? -ENOMEM : spawn(child_stack + sizeof child_stack, begin);
-    close_end(in), close_end(out + 1), close_end(err + 1);
-    if (new->pid < 0 || next.failed) {
-        close_end(in + 1), close_end(out), close_end(err);
-        refuse(id, next.failed == ENOENT ? NOT_FOUND : NOT_RUN, next.argv[0],
-               reason(new->pid < 0 ? -new->pid : next.failed));
+    asked.argv = asked.words + skip, asked.folder = asked.words[1], asked.user = asked.words[2];
+    asked.with_input = asked.words[0][0] == 'i';
+    pid = begun();
+    new->in = waiting.ends[IN], new->pipes[0] = waiting.ends[OUT], new->pipes[1] = waiting.ends[ERR];
+    if (pid < 0 || asked.failed) {
+        if (pid > 0)
+            close_end(&new->in), close_end(new->pipes), close_end(new->pipes + 1);
+        refuse(id, asked.failed == ENOENT ? NOT_FOUND : NOT_RUN, asked.argv[0], reason(pid < 0 ? -pid : asked.failed));
         return;
     }
+    if (!asked.with_input)
+        close_end(&new->in);
     memcpy(new->id, id, 16);
-    new->used = 1, new->ended = new->told = new->status = 0, new->window = WINDOW;
-    new->in = in[1], new->pipes[0] = out[0], new->pipes[1] = err[0];
+    new->pid = pid, new->used = 1, new->ended = new->told = new->status = 0, new->window = WINDOW;
     new->input_at = new->input_used = new->input_over = 0;
     for (which = 0; which < 2; which++)
         call3(FCNTL, new->pipes[which], F_SETFL, O_NONBLOCK);
@@ -136,6 +134,8 @@ static void finish(struct command *its)
         its->told = 1;
         close_end(&its->in);
         say_number('x', its->id, its->status);
+        if (waiting.pid <= 0)
+            prepare(); /* its host has the answer, and time until the next request */
     }
 }
 
@@ -145,7 +145,9 @@ static void reap(void)
     int pid, status, which;
     struct command *its;
     call3(READ, child_signals, ignored, sizeof ignored);
-    while ((pid = call(WAIT4, -1, (long)&status, WNOHANG, 0)) > 0)
+    while ((pid = call(WAIT4, -1, (long)&status, WNOHANG, 0)) > 0) {
+        if (pid == waiting.pid)
+            forget_waiting();
         for (its = commands; its < commands + COMMANDS; its++)
             if (its->used && !its->ended && its->pid == pid) {
                 its->ended = 1;
@@ -155,6 +157,7 @@ static void reap(void)
                     call3(IOCTL, its->pipes[which], FIONREAD, its->left + which);
                 }
             }
+    }
 }
 
 /* Also those who have left its process group, as jobs of a shell do. */
