@@ -36,7 +36,7 @@ X86_64 = Architecture(
     package="qemu-system-x86",
     kernels=("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64"),
     modules=(),
-    kernel_words=("reboot=t", "no_timer_check", "random.trust_cpu=on"),
+    kernel_words=("reboot=t", "no_timer_check", "tsc=nowatchdog", "random.trust_cpu=on"),
     cpu_model="max",
     slow_features=("erms", "fsrm"),  # kernels then copy and clear memory byte by byte: one byte a turn when emulated
     lone_words=(

@@ -218,9 +218,10 @@ class ControlledGuest(RunningGuest):
 
         It is the same guest: its name and machine id stay those that are in its memory.
         """
-        name, *machine_id = self.run("hostname; cat /etc/machine-id").stdout.split()
-        known = machine_id[0] if machine_id else secrets.token_hex(16)
-        self._emulator.channel.identify(name, known, secrets.token_bytes(32), time.time_ns())
+        name, *known = self.run("hostname; grep -v uninitialized /etc/machine-id").stdout.split()
+        self._emulator.channel.identify(
+            name, known[0] if known else secrets.token_hex(16), secrets.token_bytes(32), time.time_ns()
+        )
 
     def _go_on(self) -> float:
         """It runs, and is told the time; when it began to run (monotonic)."""

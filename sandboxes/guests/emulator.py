@@ -78,8 +78,11 @@ class Emulator:
 
 
 def _loaded(system: System, theirs: contextlib.ExitStack) -> tuple[Boot | str, list[int]]:
-    """Files by number: QEMU runs as a user who may not enter the folders that they are in."""
+    """Files by number: QEMU runs as a user who may not enter the folders that they are in.
+
+    A comma ends one of several that are loaded; two are a comma in its words (QEMU, hw/i386/multiboot.c).
+    """
     files = [theirs.enter_context(path.open("rb")).fileno() for path in system.files]
     kernel, *others = (f"/proc/self/fd/{number}" for number in files)
-    loaded = (" ".join([path, *one.words]) for path, one in zip(others, system.loaded, strict=True))
+    loaded = (" ".join([path, *one.words]).replace(",", ",,") for path, one in zip(others, system.loaded, strict=True))
     return Boot(kernel, ",".join(loaded), " ".join(system.words)), files

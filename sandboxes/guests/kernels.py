@@ -69,7 +69,8 @@ class GuestKernel:
 
     def complete(self) -> bool:
         """Every file is there with its length."""
-        return all(_size(self.folder / name) == size for name, size in self.sizes_bytes.items())
+        folder = self.folder
+        return all(_size(folder / name) == size for name, size in self.sizes_bytes.items())
 
     def intact(self) -> bool:
         """Every file is there with its content (reads about 70 MB)."""

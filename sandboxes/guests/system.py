@@ -15,6 +15,9 @@ KERNEL_WORDS = (
     "panic=-1",  # a panic reboots at once, which -no-reboot turns into the end of QEMU
     "cryptomgr.notests",  # self-tests of ciphers: about 0.3 s of an emulated boot
     "initcall_blacklist=crypto_kdf108_init",  # another self-test and nothing else: 0.04 s
+    "lsm=landlock,lockdown,yama,integrity",  # not those which do nothing without a policy, but are asked at each step
+    "noautogroup",  # a session is a command here, not a person at a desk
+    "nowatchdog",  # a processor that stood still was the host's doing
 )
 """Documentation/admin-guide/kernel-parameters.rst."""
 

@@ -18,7 +18,7 @@ from sandboxes.output import Output
 
 WARM_S = SAVE_S = 20.0
 SETTLE_S = 0.2
-"""After its last answer the agent makes a child for the next command, and the guest falls idle: each in milliseconds."""
+"""After its last answer the agent makes a child for the next command, and the guest falls idle, in milliseconds."""
 
 WARMING = ("true", "echo warm; ls -l / /proc/1/ns; uname -a; cat /etc/passwd; ps; grep MemTotal /proc/meminfo")
 """What readers do first is then in the guest's page cache. Its boot id must not be read: it is drawn when it is."""

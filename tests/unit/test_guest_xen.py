@@ -89,7 +89,6 @@ def test_dom0_has_its_console_through_xen_and_its_agent_on_the_second_port() -> 
     machine = Machine("xen-1", 640 << 20, 1, network=False, accelerator="tcg", firmware=None, board=BOARD)
     words = linux_words(machine)
     assert {"console=hvc0", "hostname=xen-1", "agent=/dev/ttyS1"} <= set(words)
-    assert not [word for word in words if "," in word], "a comma ends a module of multiboot's"
     made = arguments(replace(machine, cpu_model=CPU_MODEL), Wiring(3, 4, 5, Boot("xen", "a b,c", "console=com1")))
     assert made[made.index("-cpu") + 1] == CPU_MODEL
     assert not [word for word in made if "virtio" in word]

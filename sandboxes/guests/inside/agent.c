@@ -116,6 +116,7 @@ void serve(void)
     call3(CHDIR, "/", 0, 0);
     call(SIGPROCMASK, SIG_BLOCK, (long)&blocked, 0, 8);
     child_signals = call(SIGNALFD4, -1, (long)&told, 8, O_CLOEXEC);
+    random_numbers = call3(OPEN, "/dev/urandom", O_WRONLY | O_CLOEXEC, 0);
     open_port();
     prepare();
     say('R', NOBODY, "identify input stream user");

@@ -5,7 +5,7 @@ enum { VARIABLES = 1000, NOT_FOUND = 127, NOT_RUN = 126 };
 enum { GO, IN, TOLD, OUT, ERR, PIPES }; /* the child reads the first two and writes the others */
 enum { APART = 500 };                   /* its own numbers of them: more than this agent ever has open */
 
-static char *defaults[] = {"PATH=/sbin:/usr/sbin:/bin:/usr/bin", "HOME=/root", "TERM=linux", "SHELL=/bin/sh", 0};
+static char *defaults[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=linux", "SHELL=/bin/sh", 0};
 
 /* What is to be run, which the child reads, and why it could not be, which it leaves, beside what it writes on the way. */
 static struct {
