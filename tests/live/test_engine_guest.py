@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sandboxes.busybox import busybox_image
 from sandboxes.containers import guest
+from sandboxes.containers.images import book
 from sandboxes.errors import Unavailable
 from sandboxes.guests import needed_kernel
 from sandboxes.guests.cache import guests_folder
 from sandboxes.guests.engine.start import found_engine
 from sandboxes.guests.kernels import NOTE
 from sandboxes.lifecycle import cache_folder
+from tests.apart import engine_apart
 from tests.live.conftest import _without
 from tests.live.unprivileged import User, user
 
@@ -152,6 +157,51 @@ def test_when_the_guest_dies_its_containers_are_gone_and_the_next_one_gets_anoth
         "The container engine does not answer any more, so its containers are gone.",
         "again",
     ], errors
+
+
+CONFINED = """
+import sandboxes as sb, sandboxes.containers as c
+rights = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print([rights[one].strip() for one in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp")])
+print([tier.name for tier in c.find_tiers() if tier.state == "chosen"])
+with c.container(memory="64M") as box:
+    print(box.run("id -u").stdout.strip(), box.sample().memory.limit_bytes >> 20)
+    print(box.run("x=a; while :; do x=$x$x; done", timeout_s=100).exit_code, box.sample().memory.oom_kills > 0)
+"""
+
+
+def test_it_works_in_a_container_without_any_right(learner: User) -> None:
+    """As a class has it: no capability, no new privileges, the usual filter, no network, nothing to write on."""
+    python = f"/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    places = {"/usr": "/usr", "/etc": "/etc", "/usr/bin": "/bin", "/usr/sbin": "/sbin", "/usr/lib": "/lib"}
+    places |= {"/usr/lib64": "/lib64", sys.base_prefix: "/python", sysconfig.get_path("purelib"): "/site"}
+    binds = [f"{here}:{there}:ro" for here, there in places.items()]
+    with engine_apart() as engine:
+        api = engine.api
+        wanted = api.create_host_config(
+            binds=[*binds, f"{learner.home}:/learner:rw"],
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            network_mode="none",
+            read_only=True,
+            tmpfs={"/tmp": "", "/run": ""},
+            mem_limit="2g",
+            nano_cpus=2 * 10**9,
+            pids_limit=256,
+        )
+        variables = {"PYTHONHOME": "/python", "LD_LIBRARY_PATH": "/python/lib", "PYTHONPATH": "/learner/code:/site"}
+        confined = api.create_container(
+            book.bring(api, busybox_image()),
+            [python, "-c", CONFINED],
+            user=f"{learner.uid}:{learner.uid}",
+            environment={"HOME": "/learner", "PATH": "/usr/bin:/bin", "BOUNDARIES_RUNTIME": "/tmp/run", **variables},
+            host_config=wanted,
+        )
+        api.start(confined)
+        api.wait(confined, timeout=300)
+        said, errors = (api.logs(confined, **{stream: False}).decode() for stream in ("stderr", "stdout"))
+    none = "0000000000000000"
+    assert said.splitlines() == [f"['{none}', '{none}', '1', '2']", "['guest']", "1000 64", "137 True"], errors
 
 
 NEVER_MADE = """

@@ -48,6 +48,11 @@ def test_dom0_is_a_guest_like_others(hypervisor: XenSandbox) -> None:
     assert any("xen-" in one.what for one in templates())
 
 
+def test_dom0_hears_words_with_commas_whole(hypervisor: XenSandbox) -> None:
+    told = hypervisor.run("cat /proc/cmdline").stdout.split()
+    assert [word for word in told if word.startswith("lsm=") and "," in word]
+
+
 def test_the_processor_says_who_emulates_it_and_xen_says_that_it_is_xen(hypervisor: XenSandbox) -> None:
     assert hypervisor.cpuid().hypervisor == "TCGTCGTCGTCG"
     assert hypervisor.xen_cpuid().hypervisor == "XenVMMXenVMM"
