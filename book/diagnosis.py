@@ -107,7 +107,9 @@ def _package_problem(need: packages.Need) -> dict[str, str]:
 
 def _disk() -> dict[str, Any]:
     cache = cache_folder()
-    used = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
+    used = sum(
+        path.stat().st_blocks * 512 for path in cache.rglob("*") if path.is_file()
+    )  # stat(2): templates have holes
     return {"free_bytes": shutil.disk_usage(ROOT).free, "cache": _home(cache), "cache_bytes": used}
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from sandboxes.guests.kernels import GuestKernel
 from sandboxes.lifecycle.cache import put
 from sandboxes.syscall import syscall_program
 
+UNUSED_S = 7 * 86_400
 _INSIDE = Path(__file__).with_name("inside")
 _FOR_NETWORK = ("failover.ko", "net_failover.ko", "virtio_net.ko")
 _FOR_CONTAINERS = ("overlay.ko",)
@@ -54,9 +58,20 @@ def initramfs(kernel: GuestKernel, *, network: bool, containers: bytes = b"") ->
     modules = {name: (kernel.folder / name).read_bytes() for name in needed}
     data = archive(_entries(programs, modules)) + containers
     path = guests_folder() / "initramfs" / f"{hashlib.sha256(data).hexdigest()}.cpio"
-    if not path.is_file() or path.stat().st_size != len(data):
+    if path.is_file() and path.stat().st_size == len(data):
+        os.utime(path)
+    else:
         put(path, data)
+        forget_unused(path.parent)
     return path
+
+
+def forget_unused(folder: Path) -> None:
+    """Archives that nothing has booted from for a week are gone: those of earlier kernels, programs and agents."""
+    for path in folder.glob("*.cpio"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - UNUSED_S:
+                path.unlink()
 
 
 def found_busybox() -> Path | None:

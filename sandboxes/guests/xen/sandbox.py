@@ -75,7 +75,7 @@ class XenSandbox(GuestSandbox):
             raise StartFailed(
                 f"Xen did not start the domain {wanted}.",
                 seen=done.stderr.strip()[:300],
-                remedy="less memory, or destroy another domain",
+                remedy='what Xen says of it: hypervisor.run("xl dmesg | tail"); less memory, or destroy another domain',
             )
         return Domain(self, wanted, int(done.stdout))
 

@@ -33,8 +33,9 @@ def xen(*, memory: str | int = "640M", name: str | None = None, cold: bool = Fal
     It goes on from a template, as guest() does (about 9 s to make, once; then 0.1 s); `cold=True`: it boots.
     320 MiB of `memory` are dom0's; the rest is for other domains. It is at most half of this machine's.
     Xen, its programs and a kernel are fetched with apt into the cache, once; `say` hears what, and how large it is.
-    Raises BadRequest, and Unavailable on a machine with too little memory, before anything starts; GuestUnavailable,
-    StartFailed; nothing is left then. Source of its facts: /sys/hypervisor, and xl(1) in dom0.
+    Raises BadRequest, and Unavailable on a machine with too little memory or whose apt cannot offer a part, before
+    anything starts; GuestUnavailable, StartFailed; nothing is left then. Source of its facts: /sys/hypervisor, and
+    xl(1) in dom0.
     """
     machine = Machine(
         name=f"xen-{next(_numbers)}" if name is None else host_name(name),
