@@ -162,10 +162,11 @@ def _wait(work: Coroutine[Any, Any, T]) -> T:
     try:
         return future.result(CALL_S)
     except NotYet:
-        future.cancel()
         raise MonitorLost(f"no answer within {CALL_S:g} s") from None
     except (QMPError, OSError, EOFError) as error:
         raise MonitorLost(str(error) or type(error).__name__) from error
+    finally:
+        future.cancel()  # nobody waits for it any more: not when the reader pressed Stop either
 
 
 async def _client() -> QMPClient:
