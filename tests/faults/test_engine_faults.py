@@ -120,7 +120,8 @@ def test_a_full_data_folder_is_told_in_one_error_and_works_again_when_it_has_roo
 
 
 def told_without(script: str, **environment: str) -> tuple[str, float]:
-    """The error of a process that finds no engine, and how long it took to tell."""
+    """The error of a process that finds no engine, nor one in a guest in its cache, and how long it took to tell."""
+    environment["XDG_CACHE_HOME"] = str(births().base / "empty")
     done = python(
         "import time, sandboxes.containers as c\nfrom sandboxes.errors import EngineUnavailable\n"
         f"{script}\nbegun = time.monotonic()\n"
