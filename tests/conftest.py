@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ PHOTOGRAPH = pytest.StashKey[Photograph]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: a long campaign; a tenth of it runs unless BOUNDARIES_SOAK is set")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that began this in the background ignores it
     births()
     config.stash[PHOTOGRAPH] = Photograph.take()
 

@@ -18,10 +18,13 @@ from sandboxes.lifecycle import LABEL
 from tests.machine import left_of
 
 _FIRST = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from sandboxes.lifecycle import owner
 print(owner().id, owner().guard_pid, flush=True)
 """
+"""As started from a terminal, also where these tests run without one and a signal is ignored (nohup(1))."""
 WAITING = """
 print("ready", flush=True)
 sys.stdin.readline()

@@ -115,7 +115,7 @@ def test_when_the_new_one_is_not_taken_either_that_is_an_error(own: Path, monkey
         raise NotRestored("QEMU failed with status 1 (no such device)")
 
     monkeypatch.setattr(started, "restored", refused)
-    monkeypatch.setattr(started, "built", lambda machine, system: Template(blank(4096), blank(4096)))
+    monkeypatch.setattr(started, "built", lambda machine, system, say: Template(blank(4096), blank(4096)))
     with pytest.raises(StartFailed, match="no such device") as raised:
         guest(memory="96M", say=[].append)
     assert "cold=True" in raised.value.remedy
@@ -146,7 +146,7 @@ def test_those_not_used_for_longest_go_first_and_a_guest_that_runs_does_not_mind
         os.utime(own / its.key / ABOUT, (0, 0))
         for number in range(3):
             fresh = Template(blank(4096), blank(4096))
-            template_cache._keep(f"{number:024x}", "a test", fresh)
+            template_cache._keep(f"{number:024x}", "a test", fresh, lasting=False)
             os.utime(own / f"{number:024x}" / ABOUT, (time.time() - 100 + number,) * 2)
         assert [one.key for one in templates()] == [f"{number:024x}" for number in (2, 1)]
         assert running.run("cat /proc/version").exit_code == 0
