@@ -139,12 +139,13 @@ class Engine:
         ignored = sorted({name for name, value in asked.items() if value is not None} - self.facts().enforces)
         if ignored:
             facts = self.facts()
+            none = ", ".join("cpus=None" if name == "cpu" else f"{name}=None" for name in ignored)
             raise LimitIgnored(
                 f"{facts.name} would ignore the limit on {', '.join(ignored)} here.",
                 seen=f"{facts.name} {facts.version}, {'rootless, ' if facts.rootless else ''}cgroups "
                 f"{facts.cgroup_version}, cgroup driver {facts.cgroup_driver}",
                 remedy="the book's private engine honours it (run the book as root, BOUNDARIES_ENGINE=private), and so "
-                "does an engine that runs as root; or ask for no limit: memory=None, cpus=None, pids=None",
+                f"does an engine that runs as root; or ask for no such limit: {none}",
             )
 
     def prove(self, asked: model.Limits, cgroup: Callable[[], Cgroup]) -> None:
