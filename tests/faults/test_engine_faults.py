@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,13 +122,14 @@ def test_a_full_data_folder_is_told_in_one_error_and_works_again_when_it_has_roo
 
 def told_without(script: str, **environment: str) -> tuple[str, float]:
     """The error of a process that finds no engine, nor one in a guest in its cache, and how long it took to tell."""
-    environment["XDG_CACHE_HOME"] = str(births().base / "empty")
-    done = python(
-        "import time, sandboxes.containers as c\nfrom sandboxes.errors import EngineUnavailable\n"
-        f"{script}\nbegun = time.monotonic()\n"
-        "try: c.container()\nexcept EngineUnavailable as error: print(time.monotonic() - begun); print(error)\n",
-        **environment,
-    )
+    with tempfile.TemporaryDirectory(prefix="bnd-") as empty:
+        environment["XDG_CACHE_HOME"] = empty
+        done = python(
+            "import time, sandboxes.containers as c\nfrom sandboxes.errors import EngineUnavailable\n"
+            f"{script}\nbegun = time.monotonic()\n"
+            "try: c.container()\nexcept EngineUnavailable as error: print(time.monotonic() - begun); print(error)\n",
+            **environment,
+        )
     took, _, text = done.stdout.partition("\n")
     assert took, done.stderr
     return text, float(took)

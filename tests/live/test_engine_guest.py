@@ -159,6 +159,7 @@ def test_when_the_guest_dies_its_containers_are_gone_and_the_next_one_gets_anoth
     ], errors
 
 
+FOLDERS = ("bin", "sbin", "lib", "lib64")
 CONFINED = """
 import sandboxes as sb, sandboxes.containers as c
 rights = dict(line.split(":", 1) for line in open("/proc/self/status"))
@@ -173,9 +174,9 @@ with c.container(memory="64M") as box:
 def test_it_works_in_a_container_without_any_right(learner: User) -> None:
     """As a class has it: no capability, no new privileges, the usual filter, no network, nothing to write on."""
     python = f"/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    places = {"/usr": "/usr", "/etc": "/etc", "/usr/bin": "/bin", "/usr/sbin": "/sbin", "/usr/lib": "/lib"}
-    places |= {"/usr/lib64": "/lib64", sys.base_prefix: "/python", sysconfig.get_path("purelib"): "/site"}
-    binds = [f"{here}:{there}:ro" for here, there in places.items()]
+    places = [("/usr", "/usr"), ("/etc", "/etc"), *((f"/usr/{name}", f"/{name}") for name in FOLDERS)]
+    places += [(sys.base_prefix, "/python"), (sysconfig.get_path("purelib"), "/site")]
+    binds = [f"{here}:{there}:ro" for here, there in places]
     with engine_apart() as engine:
         api = engine.api
         wanted = api.create_host_config(
