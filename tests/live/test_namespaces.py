@@ -94,15 +94,19 @@ def grouped() -> dict[tuple[str, int], NamespaceGroup]:
 
 
 def test_namespaces_are_those_of_lsns_with_as_many_processes_and_the_same_lowest(nested: Nested) -> None:
-    """Processes come and go meanwhile, and lsns counts itself, so each namespace has until the deadline to agree."""
+    """Processes come and go meanwhile, and lsns counts itself, so each namespace has until the deadline to agree.
+
+    lsns may miss one whose last process is just ending, but not one that is there at every look.
+    """
     known = {pid: kernel.namespaces(pid) for pid in (os.getpid(), nested.outer, nested.inner)}
     ours = known[os.getpid()]
     missing = {(kind, ids[kind]): "" for ids in known.values() for kind in NAMESPACE_KINDS}
+    unlisted: set[tuple[str, int]] = set()
     until = time.monotonic() + 20
-    while missing and time.monotonic() < until:
+    while (missing or unlisted) and time.monotonic() < until:
         before, theirs, after = grouped(), listed(), grouped()
-        assert before.keys() & after.keys() <= theirs.keys()
-        for kind, inode in list(missing):
+        unlisted = (before.keys() & after.keys()) - theirs.keys()
+        for kind, inode in missing.keys() & before.keys() & theirs.keys() & after.keys():
             group, lsns = before[kind, inode], theirs[kind, inode]
             itself = int(inode == ours[kind])
             same = (len(group.pids) + itself, group.lowest_pid) == (lsns["nprocs"], lsns["pid"])
@@ -110,7 +114,7 @@ def test_namespaces_are_those_of_lsns_with_as_many_processes_and_the_same_lowest
                 del missing[kind, inode]
             else:
                 missing[kind, inode] = f"lsns: {lsns}; here: {group.pids}, then {after[kind, inode].pids}"
-    assert not missing
+    assert not missing and not unlisted
 
 
 def test_a_namespace_names_the_command_of_its_lowest_process(nested: Nested) -> None:
