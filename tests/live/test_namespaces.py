@@ -84,8 +84,11 @@ def nested() -> Iterator[Nested]:
 
 
 def listed() -> dict[tuple[str, int], dict[str, Any]]:
-    """What lsns(8) says, by kind and number."""
-    done = subprocess.run(["lsns", "--json", "-o", "NS,TYPE,NPROCS,PID"], capture_output=True, text=True, check=True)
+    """What lsns(8) says, by kind and number. It fails when a process ends while it looks, and is asked again."""
+    command = ["lsns", "--json", "-o", "NS,TYPE,NPROCS,PID"]
+    until = time.monotonic() + 20
+    while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+        assert time.monotonic() < until, done.stderr
     return {(entry["type"], int(entry["ns"])): entry for entry in json.loads(done.stdout)["namespaces"]}
 
 
