@@ -15,15 +15,16 @@ import requests
 import urllib3
 
 from sandboxes import model
-from sandboxes.containers import farewell, oci
+from sandboxes.containers import farewell, oci, sight
 from sandboxes.containers.abilities import KernelOffer, answers, kernel_offer, parse_facts
 from sandboxes.containers.endpoints import PROBE_S, Endpoint
 from sandboxes.containers.guest_group import Asked
 from sandboxes.containers.images import book
-from sandboxes.errors import LimitIgnored, SandboxGone, StartFailed, Unavailable
-from sandboxes.kernel import Cgroup, sample
+from sandboxes.errors import BadRequest, LimitIgnored, SandboxGone, StartFailed, Unavailable
+from sandboxes.kernel import Cgroup
 from sandboxes.lifecycle import LABEL, Owner
 from sandboxes.lifecycle.guard import remove_cgroups
+from sandboxes.limits import Room
 
 CALL_S = 60
 CLOSE_S = 5
@@ -36,6 +37,7 @@ class Started(Protocol):
 
     `pid` is the process on which all of it hangs, `folder` the one folder that it has in common with us; None: neither.
     `guest` is the guest that it is in, and answers about its containers; None: it is on this machine.
+    `room` is what that guest has for all of them; None: what this machine has.
     `probe_s`: one that takes longer to answer is slow. `promise`: what its user should know about it, if anything.
     """
 
@@ -50,6 +52,8 @@ class Started(Protocol):
     def guest(self) -> Asked | None: ...
     @property
     def promise(self) -> str: ...
+    @property
+    def room(self) -> Room | None: ...
     def offer(self) -> KernelOffer: ...
     def hosts(self) -> str | None: ...
     def alive(self) -> bool: ...
@@ -134,7 +138,11 @@ class Engine:
             return False
 
     def enforce(self, limits: model.Limits) -> None:
-        """Raises LimitIgnored when a limit is asked for that this engine would accept and not enforce."""
+        """Raises LimitIgnored when a limit is asked for that this engine would accept and not enforce.
+
+        Raises BadRequest when the guest that the engine is in has less than that.
+        """
+        self._check_room(limits)
         asked = {"memory": limits.memory_bytes, "cpu": limits.cpus, "pids": limits.pids, "io": limits.io or None}
         ignored = sorted({name for name, value in asked.items() if value is not None} - self.facts().enforces)
         if ignored:
@@ -148,12 +156,25 @@ class Engine:
                 f"does an engine that runs as root; or ask for no such limit: {none}",
             )
 
+    def _check_room(self, limits: model.Limits) -> None:
+        room = self._process.room if self._process else None
+        if room is None:
+            return
+        for name, value, most in (("memory", limits.memory_bytes, room.memory_bytes), ("cpus", limits.cpus, room.cpus)):
+            if value is not None and value > most:
+                raise BadRequest(
+                    name,
+                    "is more than the guest has that the engine is in.",
+                    seen=f"{value} asked for, {most} there",
+                    remedy="less; or another engine: ./textbook doctor says what each needs",
+                )
+
     def prove(self, asked: model.Limits, cgroup: Callable[[], Cgroup]) -> None:
         """The first container shows whether the kernel was really told its memory limit. Raises LimitIgnored."""
         if self._proved or asked.memory_bytes is None:
             return
         try:
-            written = sample(cgroup()).memory.limit_bytes
+            written = sight.sample(cgroup()).memory.limit_bytes
         except Unavailable:
             return  # an engine on another machine: its files cannot be read from here
         if written is None or written > asked.memory_bytes:

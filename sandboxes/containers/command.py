@@ -186,7 +186,10 @@ def end(command: Command, cgroup: Callable[[], Cgroup]) -> str:
     try:
         group = cgroup()
         frozen = sight.frozen(group)
-        wait_s = 0.05 if frozen else IN_GUEST_S if isinstance(group, GuestGroup) else wait_s
+        if isinstance(group, GuestGroup):
+            wait_s = IN_GUEST_S
+        elif frozen:
+            wait_s = 0.05
         all_dead = ending.kill(group, command.mark, engine_pid, wait_s)
     except (PermissionError, SandboxError):
         _kill_inside(command, cgroup, engine_pid)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
+import requests
 from docker.context import ContextAPI
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
@@ -27,6 +28,15 @@ class Endpoint:
     def connect(self, timeout_s: int) -> docker.APIClient:
         """A client for an engine that has just answered. Raises DockerException or OSError."""
         return docker.APIClient(self.url, version="auto", timeout=timeout_s, tls=self.tls, max_pool_size=32)
+
+    def connect_here(self, timeout_s: int) -> docker.APIClient:
+        """The same for a port of this machine: whatever proxy the environment names for the world, it is not asked."""
+        with requests.Session() as asking:
+            asking.trust_env = False
+            said = asking.get(f"{self.url.replace('tcp:', 'http:', 1)}/version", timeout=timeout_s).json()
+        api = docker.APIClient(self.url, version=said["ApiVersion"], timeout=timeout_s, max_pool_size=32)
+        api.trust_env = False
+        return api
 
     def tls_files(self) -> list[str]:
         """Paths of the CA, certificate and key files, or nothing."""

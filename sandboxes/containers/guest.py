@@ -28,6 +28,7 @@ from sandboxes.guests.engine.start import REMEDY, engine_guest, forget_engine, f
 from sandboxes.guests.parts import Say
 from sandboxes.lifecycle import Owner, cache_folder, owner
 from sandboxes.lifecycle.cache import put
+from sandboxes.limits import Room
 
 ORIGIN = "guest"
 START_S = 60.0
@@ -63,6 +64,11 @@ class GuestEngine:
         """What an accelerator promises, and who can reach the engine."""
         return "; ".join(filter(None, [self.guest.accelerator.promise, OPEN]))
 
+    @property
+    def room(self) -> Room:
+        """What the guest has for all containers."""
+        return self.guest.room
+
     def offer(self) -> KernelOffer:
         """What the guest's kernel has for containers."""
         return self._kernel
@@ -84,17 +90,16 @@ class GuestEngine:
         self.guest.close()
 
     def _ready(self) -> docker.APIClient:
-        until = time.monotonic() + START_S
+        begun = time.monotonic()
         while True:
             try:
-                api = self.endpoint.connect(int(START_S))
-                api.trust_env = False  # a proxy for the world is none for this machine
-                return api
+                return self.endpoint.connect_here(int(START_S))
             except (docker.errors.DockerException, *NO_ANSWER, OSError) as error:
-                if time.monotonic() > until or self.guest.ended():
+                waited_s = time.monotonic() - begun
+                if waited_s > START_S or self.guest.ended():
                     raise StartFailed(
                         "The container engine in a guest did not come up.",
-                        seen=f"{type(error).__name__} at {self.endpoint.url} for {START_S:.0f} s",
+                        seen=f"{type(error).__name__} for {waited_s:.0f} s; {self.guest.last_words()}",
                         remedy=f"make its template anew: delete that of ./textbook doctor, then {REMEDY}",
                     ) from error
                 time.sleep(0.05)
@@ -106,7 +111,9 @@ def look() -> model.Engine:
     if facts is None:
         raise _not_here("it was never made and tried on this machine")
     if _key() != known:
-        raise _not_here("what was made is for another QEMU, kernel or accelerator")
+        raise _not_here(
+            "what it was made from has changed since: QEMU, a kernel, a program, the accelerator or the book"
+        )
     return facts
 
 
@@ -121,9 +128,7 @@ def prepare(say: Say) -> tuple[model.Engine, int]:
 
     Raises Unavailable when a part cannot be had, StartFailed. `say` hears each slow step.
     """
-    made = prepare_engine(CRUN, say)
-    if (earlier := _kept()[0]) not in ("", made.key):
-        forget_engine(earlier)
+    earlier, made = _kept()[0], prepare_engine(CRUN, say)
     say("trying it: a guest goes on from the template, and its engine says what it can do")
     engine = _opened(owner())
     try:
@@ -132,6 +137,8 @@ def prepare(say: Say) -> tuple[model.Engine, int]:
         engine.close()
     note = {"key": made.key, "engine": dataclasses.asdict(facts)}
     put(_note(), json.dumps(note, indent=1).encode())
+    if earlier not in ("", made.key):
+        forget_engine(earlier)
     return facts, made.size_bytes
 
 
@@ -151,9 +158,13 @@ def _kept() -> tuple[str, model.Engine | None]:
     """The key of the template that was tried last, and what its engine said."""
     try:
         kept = json.loads(_note().read_text())
-        return str(kept["key"]), model.Engine(**kept["engine"])
+        key = str(kept["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", None
+    try:
+        return key, model.Engine(**kept["engine"])
+    except (KeyError, TypeError):  # of another edition of the book
+        return key, None
 
 
 def _key() -> str:
@@ -163,6 +174,8 @@ def _key() -> str:
         raise
     except Unavailable as error:
         raise EngineUnavailable(error.what, seen=error.seen, remedy=error.remedy) from error
+    except OSError as error:
+        raise _not_here(f"the cache cannot be used: {error.strerror}") from error
 
 
 def _not_here(seen: str) -> EngineUnavailable:

@@ -117,10 +117,16 @@ class GuestGroup(Cgroup):
         return seen, kernel.disk_bytes(kernel.details_of(Path(self.path), texts).io), net
 
     def _ask(self, text: str, *words: str) -> str:
-        """What the guest says. Raises SandboxGone."""
+        """What the guest says. Raises SandboxGone; Unavailable when no program could be run there."""
         if self.guest is None:
             raise SandboxGone("The cgroup's guest is gone.", seen=self.path, remedy="start a new container")
         done = self.guest.run(["sh", "-c", text, "sh", self.path, *words], timeout_s=ASK_S)
+        if done.exit_code >= 126:
+            raise Unavailable(
+                "The guest that the engine is in could not be asked about a container.",
+                seen=done.stderr.strip()[-200:] or f"exit status {done.exit_code}",
+                remedy="try again; close containers when it has no room for another process",
+            )
         if done.exit_code != 0:
             seen = done.stderr.strip()[-200:] or f"exit status {done.exit_code}"
             raise SandboxGone("The cgroup is gone: its last process has ended.", seen=seen, remedy="start it again")

@@ -81,6 +81,7 @@ class EngineProcess:
 
     origin = ""
     guest = None
+    room = None
     promise = ""
     probe_s = PROBE_S
     pressure = True

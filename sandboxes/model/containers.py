@@ -15,7 +15,8 @@ from sandboxes.model.machine import Host, Process
 class Container:
     """A running container as kernel and engine report it.
 
-    `init` is its first process with the pid that the *host* sees; `processes` are all of them, host pids.
+    `init` is its first process with the pid that the *host* sees; `processes` are all of them, host pids. With an
+    engine in a guest (`engine.origin`) that guest is what runs them, and the pids are its kernel's.
     `capabilities` are the effective ones of init (capabilities(7)); `seccomp` is "disabled", "strict" or "filter".
     `cgroup` is None where it has none of its own, as under a rootless engine on version 1: then nothing is counted.
     `start_ms` is the time from the request to its running, or with `warm` the time that taking it from a pool took.

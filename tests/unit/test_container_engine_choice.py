@@ -114,6 +114,8 @@ def test_podman_is_called_podman() -> None:
 
 
 class Powerless(Engine):
+    _process = None
+
     def __init__(self) -> None:
         self._facts = parse_facts(RECORDED["version"], RECORDED["info"] | {"CgroupDriver": "none"}, "reader", OFFER)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from sandboxes.errors import StartFailed
+from sandboxes.errors import SandboxError, StartFailed
 from sandboxes.guests.engine.image import ADDRESS, PORT
 from sandboxes.guests.sandbox import GuestSandbox
+from sandboxes.limits import Room
 
 HERE = "127.0.0.1"
 """Nobody outside this machine reaches the engine; every user of this machine does."""
 
-LOG = "tail -n 8 /var/log/engine"
+LOG = "tail -n 4 /var/log/engine"
 
 
 class EngineGuest(GuestSandbox):
@@ -31,6 +32,18 @@ class EngineGuest(GuestSandbox):
                 remedy="try again; if it stays so, see `./textbook doctor`",
             )
         return port
+
+    @property
+    def room(self) -> Room:
+        """What it has for all containers together."""
+        return Room(self._machine.memory_bytes, self._machine.cpus)
+
+    def last_words(self) -> str:
+        """The end of the engine's log, or why it cannot be read."""
+        try:
+            return self.run(LOG).stdout.strip()
+        except SandboxError as error:
+            return error.what
 
     def ended(self) -> bool:
         """QEMU does not run any more."""

@@ -24,7 +24,7 @@ MEMORY_BYTES = 1 << 30
 """The engine's programs take 150 MB of it and the engine itself 80; the rest is for containers and their files."""
 
 MOST_CPUS = 2
-REMEDY = "./textbook engine   (once; it fetches about 70 MB and keeps some 400)"
+REMEDY = "./textbook engine   (once: it fetches what an engine needs, and says how much)"
 
 _numbers = itertools.count(1)
 

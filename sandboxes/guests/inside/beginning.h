@@ -124,12 +124,12 @@ static long begun(void)
 {
     char ignored;
     int pid;
+    asked.failed = 0;
     do {
         if (waiting.pid <= 0)
             prepare();
         if (waiting.pid < 0)
             return waiting.pid;
-        asked.failed = 0;
         if (call3(WRITE, waiting.ends[GO], "", 1) == 1)
             break;
         forget_waiting();
