@@ -83,13 +83,16 @@ def nested() -> Iterator[Nested]:
         yield sleeping_below(child.pid)
 
 
-def listed() -> dict[tuple[str, int], dict[str, Any]]:
-    """What lsns(8) says, by kind and number. It fails when a process ends while it looks, and is asked again."""
+def listed() -> tuple[int, dict[tuple[str, int], dict[str, Any]]]:
+    """The pid of lsns(8), and what it says, by kind and number. It fails when a process ends while it looks, and is asked again."""
     command = ["lsns", "--json", "-o", "NS,TYPE,NPROCS,PID"]
     until = time.monotonic() + 20
-    while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
-        assert time.monotonic() < until, done.stderr
-    return {(entry["type"], int(entry["ns"])): entry for entry in json.loads(done.stdout)["namespaces"]}
+    while True:
+        asked = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said, errors = asked.communicate()
+        if asked.returncode == 0:
+            return asked.pid, {(one["type"], int(one["ns"])): one for one in json.loads(said)["namespaces"]}
+        assert time.monotonic() < until, errors
 
 
 def grouped() -> dict[tuple[str, int], NamespaceGroup]:
@@ -107,12 +110,12 @@ def test_namespaces_are_those_of_lsns_with_as_many_processes_and_the_same_lowest
     unlisted: set[tuple[str, int]] = set()
     until = time.monotonic() + 20
     while (missing or unlisted) and time.monotonic() < until:
-        before, theirs, after = grouped(), listed(), grouped()
+        before, (lsns_pid, theirs), after = grouped(), listed(), grouped()
         unlisted = (before.keys() & after.keys()) - theirs.keys()
         for kind, inode in missing.keys() & before.keys() & theirs.keys() & after.keys():
             group, lsns = before[kind, inode], theirs[kind, inode]
-            itself = int(inode == ours[kind])
-            same = (len(group.pids) + itself, group.lowest_pid) == (lsns["nprocs"], lsns["pid"])
+            pids = {*group.pids, *([lsns_pid] if inode == ours[kind] else [])}
+            same = (len(pids), min(pids)) == (lsns["nprocs"], lsns["pid"])
             if same and after[kind, inode].pids == group.pids:
                 del missing[kind, inode]
             else:
