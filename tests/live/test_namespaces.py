@@ -84,7 +84,7 @@ def nested() -> Iterator[Nested]:
 
 
 def listed() -> tuple[int, dict[tuple[str, int], dict[str, Any]]]:
-    """The pid of lsns(8), and what it says, by kind and number. When a process ends as it looks it fails: asked again."""
+    """The pid of lsns(8), and what it says, by kind and number. It fails when a process ends meanwhile: asked again."""
     command = ["lsns", "--json", "-o", "NS,TYPE,NPROCS,PID"]
     until = time.monotonic() + 20
     while True:
