@@ -142,9 +142,7 @@ def _entries(programs: list[Entry], modules: dict[str, bytes]) -> list[Entry]:
         file("etc/inittab", inside["inittab"]),
         file("etc/fstab", inside["fstab"]),
         file("etc/acpi/PWRF/00000080", b"#!/bin/sh\npoweroff\n", 0o755),
-        file(
-            "etc/machine-id", b"uninitialized\n"
-        ),  # as machine-id(5) wants it; written over, not made, when a clone is told
+        file("etc/machine-id", b"uninitialized\n"),  # machine-id(5); a clone writes over it
         file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"),
         file("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
         file("etc/modules", "".join(f"/lib/modules/{name}\n" for name in modules).encode()),

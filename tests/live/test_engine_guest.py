@@ -144,13 +144,7 @@ sys.stdin.readline()
 
 
 def test_a_killed_owner_leaves_nothing_of_an_engine_in_a_guest(learner: User) -> None:
-    process = learner.start(LIVING)
-    assert process.stdout and process.stderr
-    assert process.stdout.readline() == "ready\n", process.stderr.read()
-    process.kill()
-    process.communicate()
-    assert learner.wait_for_the_last(10.0) == []
-    assert [path for path in (learner.home / "run").glob("*/*") if path.is_dir()] == []
+    assert learner.left_when_killed(LIVING) == ([], [])
 
 
 DYING = """

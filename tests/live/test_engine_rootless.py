@@ -101,15 +101,7 @@ sys.stdin.readline()
 
 
 def test_a_killed_owner_leaves_nothing(learner: User) -> None:
-    process = learner.start(LIVING)
-    assert process.stdout and process.stderr
-    assert process.stdout.readline() == "ready\n", process.stderr.read()
-    assert len(learner.processes()) > 5
-    process.kill()
-    process.communicate()
-    assert learner.wait_for_the_last(10.0) == []
-    folders = [path for path in (learner.home / "run").glob("*/*") if path.is_dir()]
-    assert folders == []
+    assert learner.left_when_killed(LIVING) == ([], [])
 
 
 def test_without_a_range_of_numbers_the_tier_says_what_to_do() -> None:

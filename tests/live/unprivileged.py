@@ -69,6 +69,17 @@ class User:
         said, errors = process.communicate(timeout=120)
         return said.splitlines(), errors
 
+    def left_when_killed(self, script: str) -> tuple[list[int], list[Path]]:
+        """What is left after 10 s, processes and folders, when `script` was killed once it had printed "ready"."""
+        process = self.start(script)
+        assert process.stdout and process.stderr
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        assert len(self.processes()) > 2, "a guard, and what it guards"
+        process.kill()
+        process.communicate()
+        left = self.wait_for_the_last(10.0)
+        return left, [path for path in (self.home / "run").glob("*/*") if path.is_dir()]
+
     def processes(self) -> list[int]:
         """Pids of this user's processes, those of the user's range of numbers included."""
         return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and self._has(Path("/proc", entry))]
